@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time of one compute operation on one GPU. Equations and constants:
+ * dspsim(7), "KERNELS"; the constants are in the GPU's profile. All times in
+ * seconds; a shape with a zero extent takes no time. */
+#ifndef DSP_KERNEL_KERNEL_H
+#define DSP_KERNEL_KERNEL_H
+
+#include "cluster/gpu.h"
+#include "model/work.h"
+
+/* Clocks: `sustained` as in long runs (the default), `burst` as when a kernel
+ * is replayed alone for a moment. */
+typedef enum { DSP_CLOCKS_SUSTAINED, DSP_CLOCKS_BURST } DspClocks;
+
+/* y[m,n] = x[m,k] w[k,n] */
+double dsp_gemm_time(const DspGpu *gpu, const DspGemm *gemm, DspClocks clocks);
+
+/* Falls back to the nearest kernel for which the GPU has constants (FA2 on
+ * Hopper from FA3 by a documented rule, and so on). */
+double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *shape,
+                          DspDirection direction, DspAttentionKernel kernel,
+                          DspClocks clocks);
+
+/* A pointwise or copy kernel that moves `bytes` (ideal read + write). */
+double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, int64_t bytes,
+                       gboolean fused);
+
+/* Lower bounds that no kernel beats: FLOP over peak, bytes over bandwidth. */
+double dsp_flop_bound(const DspGpu *gpu, double flop, DspDtype dtype);
+double dsp_bytes_bound(const DspGpu *gpu, double bytes);
+
+#endif
