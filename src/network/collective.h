@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a collective costs on a topology: NCCL's choice of algorithm, protocol
+ * and channels, then its price as a fixed part and a flow over links. One file
+ * an algorithm; the table in select.c lists them. */
+#ifndef DSP_NETWORK_COLLECTIVE_H
+#define DSP_NETWORK_COLLECTIVE_H
+
+#include "cluster/cluster.h"
+#include "network/flow.h"
+#include "schedule/collective.h"
+
+typedef enum {
+  DSP_PROTOCOL_LL,
+  DSP_PROTOCOL_LL128,
+  DSP_PROTOCOL_SIMPLE,
+  DSP_N_PROTOCOLS,
+} DspProtocol;
+
+extern const char *const dsp_protocol_names[];
+
+/* Forced choices, as NCCL_ALGO, NCCL_PROTO, NCCL_MAX_NCHANNELS. NULL, -1 and 0
+ * leave the choice to the selection. */
+typedef struct {
+  const char *algorithm; /* "ring", "tree", "nvls", "nvlstree", "p2p" */
+  int protocol;          /* DspProtocol or -1 */
+  int64_t channels;
+} DspNcclOptions;
+
+/* The price of one collective on the groups of an axis, all sibling groups at
+ * once: latency, then `bytes` of work at rate_limit or what links allow. */
+typedef struct {
+  const char *algorithm; /* a constant name */
+  DspProtocol protocol;
+  int64_t channels;
+  double latency;       /* s that no bandwidth shortens, launch included */
+  int64_t bytes;        /* as nccl-tests counts */
+  double rate_limit;    /* bytes/s of `bytes`, by channels and protocol */
+  guint n_groups;       /* groups priced: 1, or all siblings */
+  GArray *uses;         /* DspLinkUse: bytes on a link for each byte of work,
+                           summed over the groups priced */
+  const char *bound_by; /* "launch", "channels", "nvlink", "nic", ... */
+  double time;          /* closed form without contention from others, s */
+} DspPrice;
+
+/* Prices `collective` of `bytes` on the axis. `group` < 0: all sibling groups
+ * as one flow, which is exact when they are alike; otherwise that group alone.
+ * bytes > 0, axis.size > 1. Free with dsp_price_free. */
+DspPrice *dsp_price_new(const DspTopology *topology, const DspAxis *axis,
+                        int group, DspCollective collective, int64_t bytes,
+                        const DspNcclOptions *options);
+void dsp_price_free(DspPrice *price);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspPrice, dsp_price_free)
+
+/* Lower bound of the same: the busiest link at its full bandwidth, no latency,
+ * no protocol, any algorithm. */
+double dsp_collective_bound(const DspTopology *topology, const DspAxis *axis,
+                            DspCollective collective, int64_t bytes);
+
+#endif
