@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subcommands, in the order of `dspsim help`. */
+#include "cmd/cmd.h"
+
+static const DspCommand *const commands[] = {
+    &dsp_command_help,
+    NULL,
+};
+
+int main(int argc, char **argv) {
+  return dsp_command_main(commands, argc, argv);
+}
