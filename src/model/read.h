@@ -51,6 +51,10 @@ gboolean dsp_read_block(DspModel *model, const cJSON *node, DspBlock *block,
                         GError **error);
 void dsp_block_clear(DspBlock *block);
 
+/* Dimensions and streams; everything else refers to them. */
+gboolean dsp_read_shape(DspModel *model, const cJSON *dims,
+                        const cJSON *streams, GError **error);
+
 gboolean dsp_read_input(DspModel *model, const cJSON *node, GError **error);
 
 /* Whether every stream fits 2^60 elements at its widest; else *error is
