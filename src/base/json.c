@@ -209,7 +209,7 @@ static GString *read_all(const char *path, GError **error) {
     fclose(file);
   if (!code)
     return g_steal_pointer(&text);
-  g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT, "cannot read '%s': %s", path,
+  g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT, "%s: cannot be read: %s", path,
               g_strerror(code));
   return NULL;
 }

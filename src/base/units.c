@@ -71,7 +71,6 @@ static const Quantity flops_quantity = {"compute rate", "989.4TFLOPS",
 
 /* A quantity as written: digits with an optional fraction, then a unit. */
 typedef struct {
-  const char *text;
   gsize digits;   /* length of the integral part */
   gsize fraction; /* digits after the point, trailing zeros left out */
   const Unit *unit;
@@ -84,8 +83,8 @@ static gboolean fail(const Quantity *quantity, const char *text, GError **error,
   return FALSE;
 }
 
-static gboolean fail_unit(const Quantity *quantity, const char *text,
-                          guint where, const char *suffix, GError **error) {
+static void fail_unit(const Quantity *quantity, const char *text, guint where,
+                      const char *suffix, GError **error) {
   g_autoptr(GString) why = g_string_new(NULL);
   const char *separator = "";
   if (*suffix)
@@ -99,7 +98,7 @@ static gboolean fail_unit(const Quantity *quantity, const char *text,
                            *u->suffix ? u->suffix : "none");
     separator = ", ";
   }
-  return fail(quantity, text, error, why->str);
+  fail(quantity, text, error, why->str);
 }
 
 static const Unit *find_unit(const Unit *units, const char *suffix,
@@ -132,11 +131,13 @@ static gboolean split(const Quantity *quantity, const char *text,
     return fail(quantity, text, error, why);
   }
   const Unit *unit = find_unit(quantity->units, text + length, where);
-  if (!unit)
-    return fail_unit(quantity, text, where, text + length, error);
+  if (!unit) {
+    fail_unit(quantity, text, where, text + length, error);
+    return FALSE;
+  }
   while (fraction > 0 && text[digits + fraction] == '0')
     fraction--;
-  *written = (Written){text, digits, fraction, unit};
+  *written = (Written){digits, fraction, unit};
   return TRUE;
 }
 
