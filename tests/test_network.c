@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test_network.h"
-#include <CUnit/Basic.h>
+
+DspCluster dsp_test_cluster(gint64 nodes, gint64 gpus) {
+  return (DspCluster){
+      .name = (char *)"test",
+      .gpus_per_node = gpus,
+      .node_kind = DSP_NODE_SWITCH,
+      .domain_nodes = 1,
+      .nvlink_bandwidth = 450e9,
+      .nvlink_latency = 0.5e-6,
+      .gpus_per_pcie_switch = 1,
+      .pcie_switches_per_cpu = 1,
+      .nics = nodes > 1 ? gpus : 0,
+      .nic_bandwidth = 50e9,
+      .nic_latency = 1e-6,
+      .gpudirect = TRUE,
+      .fabric = nodes > 1 ? DSP_FABRIC_SWITCH : DSP_FABRIC_NONE,
+      .nodes_per_leaf = nodes,
+      .oversubscription = 1,
+  };
+}
 
 static CU_SuiteInfo suites[] = {
-    {"flows", NULL, NULL, NULL, NULL, dsp_flow_tests},
+    {.pName = "flows", .pTests = dsp_flow_tests},
+    {.pName = "messages", .pTests = dsp_messages_tests},
     CU_SUITE_INFO_NULL,
 };
 
-int main(void) {
-  if (CU_initialize_registry() != CUE_SUCCESS ||
-      CU_register_suites(suites) != CUE_SUCCESS)
-    return 1;
-  CU_basic_set_mode(CU_BRM_NORMAL);
-  CU_basic_run_tests();
-  const unsigned failures = CU_get_number_of_failures();
-  CU_cleanup_registry();
-  return failures > 0;
-}
+DSP_TEST_MAIN(suites)

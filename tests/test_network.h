@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The suites of test_network, one a file. */
+/* The suites of test_network, one a file, and clusters by hand. */
 #ifndef DSP_TEST_NETWORK_H
 #define DSP_TEST_NETWORK_H
 
-#include <CUnit/CUnit.h>
+#include "cluster/cluster.h"
+#include "test.h"
 
 extern CU_TestInfo dsp_flow_tests[];
+extern CU_TestInfo dsp_messages_tests[];
+
+/* Nodes of `gpus` on a switch, 450 GB/s and 0.5 us to it; across nodes a NIC of
+ * 50 GB/s and 1 us for each GPU, if there is more than one node. */
+DspCluster dsp_test_cluster(gint64 nodes, gint64 gpus);
 
 #endif

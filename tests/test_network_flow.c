@@ -3,9 +3,7 @@
  * against properties that define max-min fairness. */
 #include "network/flow.h"
 #include "test_network.h"
-#include <CUnit/CUnit.h>
 #include <gsl/gsl_rng.h>
-#include <math.h>
 
 #define MAX_USES  8
 #define MAX_LINKS 24
