@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The primitives that move activations between ranks, with the copies before
+ * and after: what list all-to-all codes do (split into pieces made contiguous,
+ * exchange, concatenate), as in VideoSys and DeepSpeed-Ulysses. */
+#include "schedule/build.h"
+
+/* The copy on one side of an exchange: none where the pieces lie one after
+ * another already. */
+typedef struct {
+  gboolean needed;
+  DspMemoryOp op;
+  int kernels;
+} Copy;
+
+static const Copy no_copy = {FALSE, DSP_MEMORY_COPY, 0};
+
+static gboolean is_outermost(const DspBuilder *builder, guint stream, int dim) {
+  const DspStream *s = &builder->job->model->streams[stream];
+  return dim == DSP_DIM_BATCH ||
+         (builder->batch == 1 && s->n_dims && dim == (int)s->dims[0]);
+}
+
+/* Splitting the outermost dimension gives contiguous pieces; any other is a
+ * strided read, a kernel a piece. */
+static Copy split_copy(const DspBuilder *builder, guint stream, int dim,
+                       int64_t pieces) {
+  if (is_outermost(builder, stream, dim))
+    return no_copy;
+  return (Copy){TRUE, DSP_MEMORY_TRANSPOSE, (int)pieces};
+}
+
+static const Copy concatenate = {TRUE, DSP_MEMORY_COPY, 1};
+
+static Copy split_heads(int64_t pieces) {
+  return (Copy){TRUE, DSP_MEMORY_TRANSPOSE, (int)pieces};
+}
+
+static const Copy concatenate_heads = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
+
+static int buffer_new(DspBuilder *builder, int like, int64_t bytes) {
+  DspTensor t = *dsp_tensor(builder, like);
+  int buffer = dsp_tensor_new(builder, DSP_TENSOR_BUFFER, t.stream, t.layout,
+                              t.width, t.split);
+  dsp_tensor(builder, buffer)->bytes = bytes;
+  return buffer;
+}
+
+static int emit_copy(DspBuilder *builder, DspRole role, const DspOp *op,
+                     Copy copy, int x, int y, int64_t bytes) {
+  return dsp_emit_memory(builder, role, op, copy.op, x, -1, y, 2 * bytes,
+                         copy.kernels);
+}
+
+/* x is packed, exchanged and unpacked into y; `sent` and `received` are the
+ * sizes of the two buffers, `bytes` what the collective counts. */
+typedef struct {
+  DspCollective collective;
+  DspAxisName axis;
+  Copy pack, unpack;
+  int64_t sent, received, bytes;
+} Transfer;
+
+static void emit_transfer(DspBuilder *builder, const DspOp *op,
+                          const Transfer *t, int x, int y) {
+  int64_t ranks = dsp_plan_axis(builder->plan, t->axis).size;
+  int64_t calls = t->collective == DSP_ALL_TO_ALL ? ranks : 1;
+  int from = x, to = y;
+  if (t->pack.needed) {
+    from = buffer_new(builder, x, t->sent);
+    emit_copy(builder, DSP_ROLE_PACK, op, t->pack, x, from, t->sent);
+  }
+  if (t->unpack.needed)
+    to = buffer_new(builder, y, t->received);
+  dsp_emit_collective(builder, op, t->collective, t->axis, from, to, t->bytes,
+                      calls);
+  if (t->unpack.needed)
+    emit_copy(builder, DSP_ROLE_UNPACK, op, t->unpack, to, y, t->received);
+}
+
+/* --- switch: Shard(i) to Shard(j) ------------------------------------------
+ */
+
+/* Tokens in the send buffer: the shard of `from`, with `to` padded to a
+ * multiple of the ranks. The receive buffer is as large. */
+static int64_t switched_tokens(const DspBuilder *builder, guint stream,
+                               DspLayout from, DspLayout to) {
+  int64_t n = to.ranks;
+  int64_t tokens = dsp_local_tokens(builder, stream, from);
+  int64_t length = to.dim == DSP_DIM_BATCH
+                       ? builder->batch
+                       : builder->job->lengths.length[to.dim];
+  return tokens / length * dsp_divide_up(length, n) * n;
+}
+
+static void emit_switch(DspBuilder *builder, const DspOp *op, int x, int y,
+                        DspAxisName axis) {
+  DspTensor from = *dsp_tensor(builder, x), to = *dsp_tensor(builder, y);
+  int64_t bytes =
+      switched_tokens(builder, from.stream, from.layout, to.layout) *
+      (from.width / from.split) * dsp_dtype_bytes(builder->job->dtype);
+  Transfer t = {
+      .collective = DSP_ALL_TO_ALL,
+      .axis = axis,
+      .pack = split_copy(builder, from.stream, to.layout.dim, to.layout.ranks),
+      .unpack = concatenate,
+      .sent = bytes,
+      .received = bytes,
+      .bytes = bytes};
+  emit_transfer(builder, op, &t, x, y);
+}
+
+static int tensor_in(DspBuilder *builder, int x, DspLayout layout,
+                     int64_t width, int64_t split) {
+  return dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION,
+                        dsp_tensor(builder, x)->stream, layout, width, split);
+}
+
+static void switch_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  c->y = tensor_in(builder, c->x, c->to, x->width, x->split);
+  emit_switch(builder, c->op, c->x, c->y, c->axis);
+}
+
+/* The gradient of switch(i, j) is switch(j, i) of the gradient. */
+static void switch_backward(DspBuilder *builder, const DspCall *c) {
+  emit_switch(builder, c->op, dsp_gradient(builder, c->y),
+              dsp_gradient(builder, c->x), c->axis);
+}
+
+const DspPrimitive dsp_switch = {switch_forward, switch_backward};
+
+/* --- gather: Shard(i) to whole, and its mirror ------------------------------
+ */
+
+static void emit_all_gather(DspBuilder *builder, const DspOp *op, int x, int y,
+                            DspAxisName axis) {
+  int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
+  int64_t bytes = dsp_tensor(builder, x)->bytes * ranks;
+  Transfer t = {DSP_ALL_GATHER, axis, no_copy, concatenate, 0, bytes, bytes};
+  emit_transfer(builder, op, &t, x, y);
+}
+
+static void emit_reduce_scatter(DspBuilder *builder, const DspOp *op, int x,
+                                int y, DspAxisName axis) {
+  int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
+  const DspTensor *to = dsp_tensor(builder, y);
+  int64_t bytes = to->bytes * ranks;
+  Transfer t = {DSP_REDUCE_SCATTER,
+                axis,
+                split_copy(builder, to->stream, to->layout.dim, ranks),
+                no_copy,
+                bytes,
+                to->bytes,
+                bytes};
+  emit_transfer(builder, op, &t, x, y);
+}
+
+static void gather_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  c->y = tensor_in(builder, c->x, c->to, x->width, x->split);
+  emit_all_gather(builder, c->op, c->x, c->y, c->axis);
+}
+
+/* Every rank holds the gradient of the whole: its shard is a slice of it. */
+static void gather_backward(DspBuilder *builder, const DspCall *c) {
+  int dy = dsp_gradient(builder, c->y), dx = dsp_gradient(builder, c->x);
+  Copy slice = {TRUE, DSP_MEMORY_COPY, 1};
+  emit_copy(builder, DSP_ROLE_UNPACK, c->op, slice, dy, dx,
+            dsp_tensor(builder, dx)->bytes);
+}
+
+const DspPrimitive dsp_gather = {gather_forward, gather_backward};
+
+/* An operand that every rank needs whole and uses in part (global operations):
+ * its gradient is a sum of partial ones. */
+static void broadcast_backward(DspBuilder *builder, const DspCall *c) {
+  emit_reduce_scatter(builder, c->op, dsp_gradient(builder, c->y),
+                      dsp_gradient(builder, c->x), c->axis);
+}
+
+const DspPrimitive dsp_gather_operand = {gather_forward, broadcast_backward};
+
+/* --- sequence shards to head shards and back --------------------------------
+ */
+
+/* call->variant: which of q (or o), k and v move. Each is an exchange of its
+ * own, as in DeepSpeed-Ulysses. Fewer key heads than ranks are repeated. */
+static void emit_head_exchanges(DspBuilder *builder, const DspCall *c, int x,
+                                int y, gboolean to_heads) {
+  const DspTensor *tokens = dsp_tensor(builder, to_heads ? x : y);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
+  int64_t rows = dsp_local_tokens(builder, tokens->stream, tokens->layout);
+  int64_t kv = MAX(c->op->kv_heads / tokens->split, ranks);
+  const int64_t heads[] = {c->op->heads / tokens->split, kv, kv};
+  Copy whole_rows =
+      split_copy(builder, tokens->stream, tokens->layout.dim, ranks);
+  for (guint i = 0; i < G_N_ELEMENTS(heads); i++) {
+    if (!(c->variant & (1u << i)))
+      continue;
+    int64_t bytes = rows * heads[i] * c->op->head_dim *
+                    dsp_dtype_bytes(builder->job->dtype);
+    Transfer t = {DSP_ALL_TO_ALL,
+                  c->axis,
+                  to_heads ? split_heads(ranks) : whole_rows,
+                  to_heads ? concatenate : concatenate_heads,
+                  bytes,
+                  bytes,
+                  bytes};
+    emit_transfer(builder, c->op, &t, x, y);
+  }
+}
+
+static void to_heads_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
+  c->y = tensor_in(builder, c->x, c->to, x->width, x->split * ranks);
+  emit_head_exchanges(builder, c, c->x, c->y, TRUE);
+}
+
+static void to_heads_backward(DspBuilder *builder, const DspCall *c) {
+  emit_head_exchanges(builder, c, dsp_gradient(builder, c->y),
+                      dsp_gradient(builder, c->x), FALSE);
+}
+
+const DspPrimitive dsp_to_heads = {to_heads_forward, to_heads_backward};
+
+static void to_tokens_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
+  c->y = tensor_in(builder, c->x, c->to, x->width, x->split / ranks);
+  emit_head_exchanges(builder, c, c->x, c->y, FALSE);
+}
+
+static void to_tokens_backward(DspBuilder *builder, const DspCall *c) {
+  emit_head_exchanges(builder, c, dsp_gradient(builder, c->y),
+                      dsp_gradient(builder, c->x), TRUE);
+}
+
+const DspPrimitive dsp_to_tokens = {to_tokens_forward, to_tokens_backward};
+
+/* --- heads of a stream that is whole on every rank ---------------------------
+ */
+
+static void slice(DspBuilder *builder, const DspOp *op, int x, int y) {
+  Copy copy = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
+  emit_copy(builder, DSP_ROLE_PACK, op, copy, x, y,
+            dsp_tensor(builder, y)->bytes);
+}
+
+static void join(DspBuilder *builder, const DspOp *op, int x, int y,
+                 DspAxisName axis) {
+  int64_t bytes =
+      dsp_tensor(builder, x)->bytes * dsp_plan_axis(builder->plan, axis).size;
+  Transfer t = {DSP_ALL_GATHER, axis, no_copy, concatenate_heads, 0,
+                bytes,          bytes};
+  emit_transfer(builder, op, &t, x, y);
+}
+
+static void slice_heads_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
+  c->y = tensor_in(builder, c->x, x->layout, x->width, x->split * ranks);
+  slice(builder, c->op, c->x, c->y);
+}
+
+static void slice_heads_backward(DspBuilder *builder, const DspCall *c) {
+  join(builder, c->op, dsp_gradient(builder, c->y), dsp_gradient(builder, c->x),
+       c->axis);
+}
+
+const DspPrimitive dsp_slice_heads = {slice_heads_forward,
+                                      slice_heads_backward};
+
+static void gather_heads_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
+  c->y = tensor_in(builder, c->x, x->layout, x->width, x->split / ranks);
+  join(builder, c->op, c->x, c->y, c->axis);
+}
+
+static void gather_heads_backward(DspBuilder *builder, const DspCall *c) {
+  slice(builder, c->op, dsp_gradient(builder, c->y),
+        dsp_gradient(builder, c->x));
+}
+
+const DspPrimitive dsp_gather_heads = {gather_heads_forward,
+                                       gather_heads_backward};
+
+/* --- tensor-parallel regions
+ * -------------------------------------------------- */
+
+/* Megatron's f and g, and their sequence-parallel forms (arXiv 2205.05198,
+ * section 4.2.2). call->variant: the tokens are sharded outside the region. */
+static void emit_all_reduce(DspBuilder *builder, const DspOp *op, int x, int y,
+                            DspAxisName axis) {
+  int64_t bytes = dsp_tensor(builder, x)->bytes;
+  Transfer t = {DSP_ALL_REDUCE, axis, no_copy, no_copy, bytes, bytes, bytes};
+  emit_transfer(builder, op, &t, x, y);
+}
+
+static void enter_split_forward(DspBuilder *builder, DspCall *c) {
+  c->y = c->x;
+  if (c->variant)
+    gather_forward(builder, c);
+}
+
+static void enter_split_backward(DspBuilder *builder, const DspCall *c) {
+  int dy = dsp_gradient(builder, c->y);
+  if (c->variant)
+    emit_reduce_scatter(builder, c->op, dy, dsp_gradient(builder, c->x),
+                        c->axis);
+  else if (dsp_gradient_wanted(builder, c->x))
+    emit_all_reduce(builder, c->op, dy, dy, c->axis);
+}
+
+const DspPrimitive dsp_enter_split = {enter_split_forward,
+                                      enter_split_backward};
+
+static void leave_split_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  c->y = tensor_in(builder, c->x, c->to, x->width, 1);
+  if (c->variant)
+    emit_reduce_scatter(builder, c->op, c->x, c->y, c->axis);
+  else
+    emit_all_reduce(builder, c->op, c->x, c->y, c->axis);
+}
+
+static void leave_split_backward(DspBuilder *builder, const DspCall *c) {
+  int dy = dsp_gradient(builder, c->y);
+  if (c->variant)
+    emit_all_gather(builder, c->op, dy, dsp_gradient(builder, c->x), c->axis);
+  else
+    g_array_index(builder->gradients, int, c->x) = dy;
+}
+
+const DspPrimitive dsp_leave_split = {leave_split_forward,
+                                      leave_split_backward};

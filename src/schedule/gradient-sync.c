@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What data parallelism and ZeRO (arXiv 1910.02054) add: reductions of weight
+ * gradients block by block while the backward pass goes on, gathers of weights,
+ * and the optimizer. Sequence-parallel ranks hold the same weights and are
+ * replicas in this sense. */
+#include "schedule/build.h"
+
+/* Adam in mixed precision: per parameter reads the 16-bit gradient, reads and
+ * writes the fp32 weight and both moments, writes the 16-bit weight. */
+enum { ADAM_BYTES = 2 + 2 * (4 + 4 + 4) + 2, ADAM_KERNELS = 4 };
+
+static int64_t op_parameters(const DspOp *op, int64_t split,
+                             gboolean *divided) {
+  int64_t bias = op->bias ? op->out : 0;
+  *divided = split > 1 && op->tp != DSP_TP_NONE;
+  if (!*divided)
+    return op->parameters;
+  if (op->tp == DSP_TP_COLUMN)
+    return op->parameters / split;
+  return (op->parameters - bias) / split + bias;
+}
+
+void dsp_block_parameters(const DspBuilder *builder, const DspBlock *block,
+                          int64_t *sharded, int64_t *replicated) {
+  *sharded = *replicated = 0;
+  for (guint i = 0; i < block->n_stages; i++) {
+    const DspStage *stage = &block->stages[i];
+    int64_t split = dsp_stage_split(builder, stage);
+    for (guint j = 0; j < stage->n_ops; j++) {
+      gboolean divided;
+      int64_t parameters = op_parameters(&stage->ops[j], split, &divided);
+      *(divided ? sharded : replicated) += parameters;
+    }
+  }
+}
+
+/* The ranks that hold the same divided weights: all replicas, unless the
+ * sequence axis itself divides them. */
+static DspAxisName sharded_axis(const DspPlan *plan) {
+  return dsp_split_axis(plan) == DSP_AXIS_TP ? DSP_AXIS_REPLICAS : DSP_AXIS_DP;
+}
+
+/* Weights or gradients in 16 bits, padded so that every rank has an equal
+ * part, as ZeRO's flat buffers are. */
+static int emit_sync(DspBuilder *builder, DspCollective collective,
+                     DspAxisName axis, int64_t parameters, int wait) {
+  int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
+  int64_t bytes = parameters * dsp_dtype_bytes(builder->job->dtype);
+  if (ranks == 1 || parameters == 0)
+    return -1;
+  DspStep step =
+      dsp_step(builder, DSP_STEP_COLLECTIVE, DSP_ROLE_GRADIENT_SYNC, NULL);
+  step.stream = DSP_STREAM_SYNC;
+  step.waits[0] = wait;
+  step.exchange = (DspExchange){
+      collective, axis, dsp_divide_up(bytes, ranks * 16) * ranks * 16, 1};
+  return dsp_emit(builder, step);
+}
+
+static void sync_block(DspBuilder *builder, DspCollective collective,
+                       const DspBlock *block, int waits[2], int wait) {
+  int64_t sharded, replicated;
+  dsp_block_parameters(builder, block, &sharded, &replicated);
+  waits[0] =
+      emit_sync(builder, collective, DSP_AXIS_REPLICAS, replicated, wait);
+  waits[1] = emit_sync(builder, collective, sharded_axis(builder->plan),
+                       sharded, wait);
+}
+
+/* ZeRO-3 gathers the weights of a block before it is used; the first step of
+ * the block waits for them. */
+void dsp_sync_before_block(DspBuilder *builder, const DspBlock *block) {
+  if (builder->job->mode == DSP_MODE_TRAIN && builder->plan->zero == 3)
+    sync_block(builder, DSP_ALL_GATHER, block, builder->gathered, -1);
+}
+
+void dsp_sync_after_backward(DspBuilder *builder, const DspBlock *block) {
+  int waits[2];
+  int last = (int)builder->segment->steps->len - 1;
+  sync_block(builder, builder->plan->zero ? DSP_REDUCE_SCATTER : DSP_ALL_REDUCE,
+             block, waits, last);
+}
+
+static void emit_optimizer(DspBuilder *builder, int64_t parameters) {
+  DspStep step = dsp_step(builder, DSP_STEP_MEMORY, DSP_ROLE_OPTIMIZER, NULL);
+  step.joins = TRUE;
+  step.kernels = ADAM_KERNELS;
+  step.memory =
+      (DspMemoryWork){DSP_MEMORY_ELEMENTWISE, parameters * ADAM_BYTES, TRUE};
+  dsp_emit(builder, step);
+}
+
+void dsp_emit_update(DspBuilder *builder) {
+  const DspSchedule *schedule = builder->schedule;
+  const DspPlan *plan = builder->plan;
+  DspAxisName axis = sharded_axis(plan);
+  int64_t sharded = schedule->sharded_parameters;
+  int64_t replicated = schedule->local_parameters - sharded;
+  int64_t own = schedule->local_parameters;
+  if (plan->zero > 0)
+    own =
+        dsp_divide_up(sharded, dsp_plan_axis(plan, axis).size) +
+        dsp_divide_up(replicated, dsp_plan_axis(plan, DSP_AXIS_REPLICAS).size);
+  emit_optimizer(builder, own);
+  if (plan->zero == 1 || plan->zero == 2) {
+    emit_sync(builder, DSP_ALL_GATHER, DSP_AXIS_REPLICAS, replicated, 0);
+    emit_sync(builder, DSP_ALL_GATHER, axis, sharded, 0);
+  }
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ring attention (arXiv 2310.01889): keys and values travel round the ring of
+ * DSP_AXIS_RING while each rank attends to the block it holds. Forward N-1
+ * sends of K and V; backward the same and N-1 sends of their gradients, which
+ * start at the first foreign block and end at home. */
+#include "schedule/build.h"
+
+/* call->variant */
+enum { BALANCED = 1 }; /* zigzag: every rank has equal causal work */
+
+typedef struct {
+  int64_t rounds;
+  DspAttentionShape shape; /* of one block, queries of this rank */
+  int64_t joint;           /* text tokens that join the first block */
+  int64_t kv_bytes, q_bytes;
+  gboolean balanced;
+} Ring;
+
+static Ring ring_of(const DspBuilder *builder, const DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  Ring ring = {.rounds = builder->plan->degree[DSP_AXIS_RING],
+               .shape = dsp_attention_shape(builder, c->op, x->stream,
+                                            x->layout, x->split),
+               .balanced = c->variant & BALANCED};
+  int64_t tokens = dsp_local_tokens(builder, x->stream, x->layout);
+  int64_t element = dsp_dtype_bytes(builder->job->dtype);
+  ring.kv_bytes = 2 * tokens * ring.shape.kv_heads * c->op->head_dim * element;
+  ring.q_bytes = tokens * ring.shape.heads * c->op->head_dim * element;
+  if (c->more >= 0) {
+    const DspTensor *joint = dsp_tensor(builder, c->more);
+    ring.joint = dsp_local_tokens(builder, joint->stream, joint->layout) /
+                 builder->batch;
+    ring.shape.seq_q += ring.joint;
+  }
+  return ring;
+}
+
+/* The block of round i: the rank's own, causal, with the text; then those of
+ * other ranks, of which a balanced causal ring sees half. */
+static DspAttentionShape block_shape(const Ring *ring, int64_t round) {
+  DspAttentionShape shape = ring->shape;
+  if (round == 0) {
+    shape.seq_k += ring->joint;
+    return shape;
+  }
+  if (shape.causal && ring->balanced)
+    shape.seq_k = dsp_divide_up(shape.seq_k, 2);
+  shape.causal = FALSE;
+  return shape;
+}
+
+static void mark_round(const Ring *ring, DspStep *step, int64_t round) {
+  step->ring_round = (int)round;
+  step->ring_causal = ring->shape.causal && !ring->balanced && round > 0;
+}
+
+static int kv_buffer(DspBuilder *builder, const DspCall *c, const Ring *ring) {
+  int buffer = dsp_tensor_like(builder, c->x, dsp_tensor(builder, c->x)->width);
+  dsp_tensor(builder, buffer)->kind = DSP_TENSOR_BUFFER;
+  dsp_tensor(builder, buffer)->bytes = ring->kv_bytes;
+  return buffer;
+}
+
+/* K and V are two messages of one grouped call. */
+static int send_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
+                      int from) {
+  int to = kv_buffer(builder, c, ring);
+  dsp_emit_collective(builder, c->op, DSP_SENDRECV, DSP_AXIS_RING, from, to,
+                      ring->kv_bytes, 2);
+  return to;
+}
+
+static void emit_memory_round(DspBuilder *builder, const DspCall *c,
+                              const Ring *ring, int64_t round, int x, int more,
+                              int y, int64_t bytes, int kernels) {
+  int index =
+      dsp_emit_memory(builder, DSP_ROLE_MERGE, c->op, DSP_MEMORY_ELEMENTWISE, x,
+                      more, y, bytes, kernels);
+  mark_round(ring, &g_array_index(builder->segment->steps, DspStep, index),
+             round);
+}
+
+static void attend_round(DspBuilder *builder, const DspCall *c,
+                         const Ring *ring, int64_t round,
+                         DspDirection direction, int kv, int y) {
+  DspStep step = dsp_step(
+      builder, DSP_STEP_ATTENTION,
+      direction == DSP_FORWARD ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD, c->op);
+  step.inputs[0] = c->x;
+  step.inputs[1] = kv;
+  step.inputs[2] = direction == DSP_FORWARD ? c->more : c->y;
+  step.inputs[3] = direction == DSP_FORWARD ? -1 : dsp_gradient(builder, c->y);
+  step.output = y;
+  step.attention.shape = block_shape(ring, round);
+  step.attention.direction = direction;
+  mark_round(ring, &step, round);
+  dsp_emit(builder, step);
+}
+
+/* Merging a block's output into the running one by their log-sum-exp: reads
+ * both, writes the running one in fp32 (2 + 4 + 4 bytes for 2 of output). */
+static void merge_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
+                        int64_t round, int y) {
+  if (round > 0)
+    emit_memory_round(builder, c, ring, round, y, -1, y, 5 * ring->q_bytes, 2);
+}
+
+static int output_like(DspBuilder *builder, const DspOp *op, int x) {
+  int64_t width = dsp_tensor(builder, x)->width - op->in + op->out;
+  return dsp_tensor_like(builder, dsp_save(builder, x), width);
+}
+
+static void ring_forward(DspBuilder *builder, DspCall *c) {
+  Ring ring = ring_of(builder, c);
+  int kv = c->x;
+  c->y = dsp_save(builder, output_like(builder, c->op, c->x));
+  c->side = c->more >= 0 ? output_like(builder, c->op, c->more) : -1;
+  for (int64_t round = 0; round < ring.rounds; round++) {
+    int held = kv;
+    if (round + 1 < ring.rounds)
+      kv = send_round(builder, c, &ring, held);
+    attend_round(builder, c, &ring, round, DSP_FORWARD, held, c->y);
+    merge_round(builder, c, &ring, round, c->y);
+  }
+}
+
+/* Sums of gradients that were computed in rounds: read two, write one. */
+static void add_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
+                      int64_t round, int y, int more, int64_t bytes) {
+  emit_memory_round(builder, c, ring, round, y, more, y, 3 * bytes, 1);
+}
+
+static void ring_backward(DspBuilder *builder, const DspCall *c) {
+  Ring ring = ring_of(builder, c);
+  int dx = dsp_gradient(builder, c->x);
+  int kv = c->x, arriving = -1;
+  for (int64_t round = 0; round < ring.rounds; round++) {
+    int held = kv, dkv = kv_buffer(builder, c, &ring);
+    if (round + 1 < ring.rounds)
+      kv = send_round(builder, c, &ring, held);
+    attend_round(builder, c, &ring, round, DSP_BACKWARD, held,
+                 round ? dkv : dx);
+    if (round == 0)
+      continue;
+    add_round(builder, c, &ring, round, dx, -1, ring.q_bytes);
+    if (arriving >= 0)
+      add_round(builder, c, &ring, round, dkv, arriving, ring.kv_bytes);
+    arriving = send_round(builder, c, &ring, dkv);
+  }
+  if (arriving >= 0)
+    add_round(builder, c, &ring, 0, dx, arriving, ring.kv_bytes);
+}
+
+const DspPrimitive dsp_ring_attend = {ring_forward, ring_backward};

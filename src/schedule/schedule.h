@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The schedule: the program that every rank runs. It is the only description
+ * of a parallel method; the simulator times it, the memory model weighs it and
+ * an executor computes it. What is not in the schedule costs nothing.
+ *
+ * A schedule is a list of segments, each a list of steps run `repeat` times
+ * (once for each block of a group). Every rank runs the same steps; a step
+ * that only some ranks of the ring axis run says so. Within a stream steps run
+ * in order; across streams a step waits for the steps that it names. */
+#ifndef DSP_SCHEDULE_SCHEDULE_H
+#define DSP_SCHEDULE_SCHEDULE_H
+
+#include "model/work.h"
+#include "schedule/plan.h"
+
+/* How a stream lies on the sequence axis: whole on every rank, or one dimension
+ * (or the batch) in `ranks` equal parts, zero-padded to a multiple. */
+#define DSP_DIM_NONE  (-1)
+#define DSP_DIM_BATCH (-2)
+
+typedef struct {
+  int dim; /* DSP_DIM_NONE: whole */
+  int64_t ranks;
+} DspLayout;
+
+typedef enum {
+  DSP_TENSOR_ACTIVATION,
+  DSP_TENSOR_GRADIENT, /* of an activation */
+  DSP_TENSOR_BUFFER,   /* send and receive buffers of exchanges */
+} DspTensorKind;
+
+/* An array on one rank: [batch, dims of the stream, width], of which the rank
+ * holds its shard of one dimension and of the width. */
+typedef struct {
+  DspTensorKind kind;
+  guint stream;     /* logical shape: that stream's dimensions */
+  DspLayout layout; /* placement on the sequence axes */
+  int64_t width;    /* logical width, of all ranks */
+  int64_t split;    /* ranks over which the width is divided (heads) */
+  int64_t bytes;    /* on this rank */
+  gboolean saved;   /* read by the backward pass: kept from the forward */
+} DspTensor;
+
+typedef enum {
+  DSP_STEP_GEMM,
+  DSP_STEP_ATTENTION,
+  DSP_STEP_MEMORY, /* pointwise operation, copy, pack, unpack, optimizer */
+  DSP_STEP_COLLECTIVE,
+} DspStepKind;
+
+typedef enum {
+  DSP_PASS_FORWARD,
+  DSP_PASS_RECOMPUTE,
+  DSP_PASS_BACKWARD,
+  DSP_PASS_UPDATE,
+  DSP_N_PASSES,
+} DspPass;
+extern const char *const dsp_pass_names[];
+
+/* What the step is in terms of its operation. */
+typedef enum {
+  DSP_ROLE_COMPUTE,       /* the operation itself */
+  DSP_ROLE_INPUT_GRAD,    /* gradient of its input (dgrad) */
+  DSP_ROLE_WEIGHT_GRAD,   /* gradient of its weights (wgrad) */
+  DSP_ROLE_PACK,          /* into the send buffer */
+  DSP_ROLE_UNPACK,        /* out of the receive buffer */
+  DSP_ROLE_EXCHANGE,      /* a collective on activations or their gradients */
+  DSP_ROLE_MERGE,         /* online-softmax merge of ring blocks */
+  DSP_ROLE_GRADIENT_SYNC, /* a collective on weights or their gradients */
+  DSP_ROLE_OPTIMIZER,
+  DSP_ROLE_LOSS,
+  DSP_N_ROLES,
+} DspRole;
+extern const char *const dsp_role_names[];
+
+/* CUDA streams of a rank. */
+typedef enum {
+  DSP_STREAM_COMPUTE,
+  DSP_STREAM_COMM, /* exchanges of activations */
+  DSP_STREAM_SYNC, /* gradients and weights, overlapped with compute */
+  DSP_N_STREAM_KINDS,
+} DspStreamKind;
+extern const char *const dsp_stream_names[];
+
+typedef struct {
+  DspMemoryOp op;
+  int64_t bytes; /* ideal read + write, all kernels of the step together */
+  gboolean fused;
+} DspMemoryWork;
+
+typedef struct {
+  DspCollective collective;
+  DspAxisName axis;
+  int64_t bytes; /* of one rank as nccl-tests counts size, padding included */
+  int64_t calls; /* pieces of a list call: send/recv pairs issued by the CPU */
+} DspExchange;
+
+#define DSP_MAX_INPUTS 4
+#define DSP_MAX_WAITS  3
+
+typedef struct {
+  DspStepKind kind;
+  DspPass pass;
+  DspRole role;
+  DspStreamKind stream;
+  int stage;       /* index of the stage in the segment's block, or -1 */
+  const DspOp *op; /* operation of the model, or NULL */
+  int inputs[DSP_MAX_INPUTS]; /* tensors, -1: none */
+  int output;                 /* tensor, or -1 */
+  int waits[DSP_MAX_WAITS];   /* earlier steps of this segment and iteration on
+                                 other streams, -1: none */
+  gboolean joins;             /* waits for all streams to be idle */
+  int kernels;                /* GPU launches that the CPU issues for it */
+  int ring_round;             /* round of ring attention, -1: not part of one */
+  gboolean ring_causal; /* runs only on ranks whose position on the ring axis
+                           is at least ring_round (plain causal ring) */
+  union {
+    DspGemm gemm;
+    struct {
+      DspAttentionShape shape;
+      DspDirection direction;
+    } attention;
+    DspMemoryWork memory;
+    DspExchange exchange;
+  };
+} DspStep;
+
+typedef struct {
+  const DspBlock *block; /* NULL: the update */
+  DspPass pass;          /* of the segment: forward, backward or update */
+  int64_t repeat;
+  GArray *steps;                  /* DspStep */
+  gsize first_tensor, end_tensor; /* tensors made in this segment */
+} DspSegment;
+
+typedef struct {
+  DspJob job;
+  DspPlan plan;
+  GPtrArray *segments;      /* DspSegment */
+  GArray *tensors;          /* DspTensor, of one iteration of each segment */
+  int64_t local_parameters; /* trainable numbers that one rank computes with */
+  int64_t sharded_parameters; /* those of them that no other rank of its tensor
+                                 group holds */
+} DspSchedule;
+
+/* Compiles the plan. The job's model and cluster must outlive the schedule.
+ * Fails with DSP_ERROR_INFEASIBLE where a rule refuses the plan (rules.h), the
+ * reason in the message. Free with dsp_schedule_free. */
+DspSchedule *dsp_schedule_new(const DspJob *job, const DspPlan *plan,
+                              GError **error);
+void dsp_schedule_free(DspSchedule *schedule);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspSchedule, dsp_schedule_free)
+
+/* Steps of a segment, for iteration. */
+static inline const DspStep *dsp_segment_steps(const DspSegment *segment) {
+  return (const DspStep *)(void *)segment->steps->data;
+}
+
+/* What one GPU sends in a step, by collective, and how often it launches one.
+ */
+typedef struct {
+  int64_t bytes[DSP_N_COLLECTIVES]; /* that leave one rank */
+  int64_t total;
+  int64_t collectives;
+} DspVolume;
+
+/* Over the whole schedule, or over the passes in the bit set `passes` (bit
+ * DSP_PASS_FORWARD, ...). */
+DspVolume dsp_schedule_volume(const DspSchedule *schedule, guint passes);
+
+#endif
