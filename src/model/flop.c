@@ -31,15 +31,18 @@ int64_t dsp_op_tokens(const DspModel *model, const DspOp *op,
   return tokens;
 }
 
-/* One sequence for each token along the dimensions that are not mixed; joint
- * tokens that run along those belong to one sequence each. */
+/* One sequence for each token along the dimensions that are not mixed, or for
+ * each window of them; joint tokens that run along those belong to one
+ * sequence each. */
 static DspMixing mixing_of_attention(const DspModel *model, const DspOp *op,
                                      const DspLengths *lengths) {
   const DspDimSet batch = dims_of(&model->streams[op->stream]) & ~op->over;
-  int64_t n = tokens_along(op->over, lengths);
+  const int64_t others = tokens_along(batch, lengths);
+  const int64_t window = MIN(op->window, others);
+  int64_t n = tokens_along(op->over, lengths) * window;
   if (op->joint >= 0)
     n += tokens_along(dims_of(&model->streams[op->joint]) & ~batch, lengths);
-  return (DspMixing){tokens_along(batch, lengths), n, n};
+  return (DspMixing){(others + window - 1) / window, n, n};
 }
 
 /* Every token of the stream sees all of the source's along the dimensions

@@ -75,6 +75,8 @@ typedef struct {
   int64_t calls;      /* LINEAR: kernels that make `out` (q, k, v apart: 3) */
   int64_t parameters; /* trainable numbers of this operation */
   gboolean bias;      /* LINEAR */
+  gboolean tied;      /* LINEAR: with the weights of another operation, which
+                         counts the parameters */
   gboolean gate;      /* RESIDUAL: multiplies the branch by a gate first */
   gboolean gated;     /* ACTIVATION: swiglu, geglu, glu (out = in/2) */
   gboolean rms;       /* NORM: RMS rather than layer norm */
@@ -83,6 +85,8 @@ typedef struct {
   int64_t heads, kv_heads, head_dim; /* attentions, QK_NORM, ROPE */
   DspDimSet over;    /* ATTENTION, LINEAR_ATTENTION, TRIANGLE, OUTER_PRODUCT:
                         the dimensions that it mixes */
+  int64_t window;    /* ATTENTION: tokens of the other dimensions that share
+                        each sequence (local windows of them); usually 1 */
   gboolean causal;   /* ATTENTION */
   int joint;         /* ATTENTION: stream whose tokens join queries and keys
                         (text of an MMDiT), or -1 */

@@ -34,6 +34,16 @@ static void leave(DspStageReader *reader, const DspOp *op, int64_t width) {
   }
 }
 
+/* The first operation on a stream in a stage may say how wide its input is. */
+static gboolean enter(DspStageReader *reader, const DspOp *op, GError **error) {
+  if (!op->in || op->in == reader->width[op->stream])
+    return TRUE;
+  if (reader->begun[op->stream])
+    return fail_width(reader, op, op->stream, op->in, error);
+  reader->width[op->stream] = op->in;
+  return TRUE;
+}
+
 static gboolean place_pointwise(DspStageReader *reader, DspOp *op,
                                 GError **error) {
   const int64_t width = reader->width[op->stream];
@@ -46,7 +56,7 @@ static gboolean place_pointwise(DspStageReader *reader, DspOp *op,
 }
 
 static gboolean place_norm(DspStageReader *reader, DspOp *op, GError **error) {
-  if (!place_pointwise(reader, op, error))
+  if (!enter(reader, op, error) || !place_pointwise(reader, op, error))
     return FALSE;
   op->parameters = op->affine ? op->in * (op->rms ? 1 : 2) : 0;
   return TRUE;
@@ -79,11 +89,9 @@ static gboolean place_residual(DspStageReader *reader, DspOp *op,
 
 static gboolean place_linear(DspStageReader *reader, DspOp *op,
                              GError **error) {
-  const int64_t width = reader->width[op->stream];
-  if (op->in && op->in != width && reader->begun[op->stream])
-    return fail_width(reader, op, op->stream, op->in, error);
-  if (!op->in)
-    op->in = width;
+  if (!enter(reader, op, error))
+    return FALSE;
+  op->in = reader->width[op->stream];
   if (op->calls > op->out)
     return fail_key(reader, op, "calls", error,
                     "'calls' must not exceed 'out'");
@@ -91,6 +99,8 @@ static gboolean place_linear(DspStageReader *reader, DspOp *op,
       !dsp_add_int64(op->parameters, op->bias ? op->out : 0, &op->parameters))
     return fail_key(reader, op, "out", error,
                     "more parameters than can be counted");
+  if (op->tied)
+    op->parameters = 0;
   leave(reader, op, op->out);
   return TRUE;
 }

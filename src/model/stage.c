@@ -45,31 +45,38 @@ static const DspField block_fields[] = {
 
 /* --- tensor parallelism -------------------------------------------------- */
 
-static gboolean is_core(const DspModel *model, const DspOp *op) {
+static gboolean is_core(const DspOp *op, int stream) {
   static const gboolean core[DSP_N_OPS] = {
       [DSP_OP_ACTIVATION] = TRUE,      [DSP_OP_ATTENTION] = TRUE,
       [DSP_OP_CROSS_ATTENTION] = TRUE, [DSP_OP_LINEAR_ATTENTION] = TRUE,
       [DSP_OP_TRIANGLE] = TRUE,        [DSP_OP_OUTER_PRODUCT] = TRUE,
   };
-  return core[op->kind] && model->streams[op->stream].n_dims > 0;
+  return core[op->kind] && ((int)op->stream == stream || op->joint == stream ||
+                            op->source == stream);
 }
 
-/* Columns before the first core, rows after the last; what lies between, works
- * on one token a sample or has no core is whole on every rank. */
-static void set_splits(const DspModel *model, DspStage *stage) {
+/* Columns before the stream's first core, rows after its last; what lies
+ * between or has no core is whole on every rank. */
+static void set_splits(DspStage *stage, int stream) {
   guint first = stage->n_ops, last = 0;
   for (guint i = 0; i < stage->n_ops; i++) {
-    if (!is_core(model, &stage->ops[i]))
+    if (!is_core(&stage->ops[i], stream))
       continue;
     first = MIN(first, i);
     last = i;
   }
   for (guint i = 0; first < stage->n_ops && i < stage->n_ops; i++) {
     DspOp *op = &stage->ops[i];
-    if (op->kind != DSP_OP_LINEAR || model->streams[op->stream].n_dims == 0)
-      continue;
-    op->tp = i < first ? DSP_TP_COLUMN : i > last ? DSP_TP_ROW : DSP_TP_NONE;
+    if (op->kind == DSP_OP_LINEAR && (int)op->stream == stream)
+      op->tp = i < first ? DSP_TP_COLUMN : i > last ? DSP_TP_ROW : DSP_TP_NONE;
   }
+}
+
+/* Streams of one token a sample are too small to be worth it. */
+static void set_all_splits(const DspModel *model, DspStage *stage) {
+  for (guint i = 0; i < model->n_streams; i++)
+    if (model->streams[i].n_dims > 0)
+      set_splits(stage, (int)i);
 }
 
 /* --- stages -------------------------------------------------------------- */
@@ -157,7 +164,7 @@ static gboolean read_stage(DspModel *model, const cJSON *node, DspPart part,
       !read_ops(&reader, text.ops, error) || !place_ops(&reader, error))
     return FALSE;
   if (part == DSP_PART_TRUNK)
-    set_splits(model, stage);
+    set_all_splits(model, stage);
   return part == DSP_PART_AFTER || check_end(&reader, error);
 }
 
