@@ -27,6 +27,10 @@ static const char *const functions[] = {"gelu", "silu",   "relu",  "sigmoid",
                                         "glu",  "swiglu", "geglu", NULL};
 enum { FIRST_GATED = 4 };
 
+/* What absent keys mean. */
+#define NO_OP                                                                  \
+  { .joint = -1, .source = -1, .shared_with = -1, .window = 1, .calls = 1 }
+
 /* An operation as the file spells it. */
 typedef struct {
   DspOp op;
@@ -61,13 +65,15 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpText, op_text_clear)
   FIELD("kv_heads", COUNT, op.kv_heads, OPTIONAL, "key and value heads")
 #define GLOBAL                                                                 \
   FIELD("global", BOOL, op.global, OPTIONAL, "an operand must be gathered")
+#define IN                                                                     \
+  FIELD("in", COUNT, op.in, OPTIONAL, "width of an input that is no stream's")
 #define NORM_FIELDS                                                            \
   FIELD("rms", BOOL, op.rms, OPTIONAL, "RMS rather than layer norm"),          \
       FIELD("affine", BOOL, op.affine, OPTIONAL, "trainable scale and shift")
 #define END                                                                    \
   { NULL }
 
-static const DspField norm_fields[] = {COMMON, NORM_FIELDS, BESIDE, END};
+static const DspField norm_fields[] = {COMMON, NORM_FIELDS, IN, BESIDE, END};
 static const DspField plain_fields[] = {COMMON, END};
 static const DspField qk_norm_fields[] = {
     COMMON, NORM_FIELDS,
@@ -86,10 +92,10 @@ static const DspField residual_fields[] = {
     END};
 static const DspField linear_fields[] = {
     COMMON,
-    FIELD("in", COUNT, op.in, OPTIONAL,
-          "width of an input that is no stream's"),
+    IN,
     FIELD("out", COUNT, op.out, 0, "width of the output"),
     FIELD("bias", BOOL, op.bias, OPTIONAL, "adds a trainable vector"),
+    FIELD("tied", BOOL, op.tied, OPTIONAL, "weights of another operation"),
     FIELD("calls", COUNT, op.calls, OPTIONAL, "kernels that make the output"),
     GLOBAL,
     END};
@@ -100,6 +106,8 @@ static const DspField attention_fields[] = {
     KV_HEADS,
     BESIDE,
     GLOBAL,
+    FIELD("window", COUNT, op.window, OPTIONAL,
+          "tokens of other dimensions in each sequence"),
     FIELD("causal", BOOL, op.causal, OPTIONAL, "no token sees a later one"),
     FIELD("joint", STRING, joint, OPTIONAL, "stream whose tokens join"),
     END};
@@ -260,8 +268,7 @@ static void settle(const DspStageReader *reader, const OpText *text,
 gboolean dsp_read_op(DspStageReader *reader, const cJSON *node, DspOp *op,
                      GError **error) {
   const DspModel *model = reader->model;
-  g_auto(OpText)
-      text = {.op = {.joint = -1, .source = -1, .shared_with = -1, .calls = 1}};
+  g_auto(OpText) text = {.op = NO_OP};
   DspOpKind kind;
   if (!read_kind(model->json, node, &kind, error) ||
       !dsp_json_read(model->json, node, fields_of[kind], &text, error))
