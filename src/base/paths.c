@@ -94,12 +94,13 @@ static int compare_names(gconstpointer a, gconstpointer b) {
 
 char **dsp_list_data(const char *folder) {
   g_autoptr(GHashTable) names =
-      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, NULL);
+      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_auto(GStrv) folders = search_path(folder);
   guint n;
   for (char **f = folders; *f; f++)
     list_folder(*f, names);
   char **list = (char **)g_hash_table_get_keys_as_array(names, &n);
+  g_hash_table_steal_all(names); /* the list has the keys now */
   qsort(list, n, sizeof *list, compare_names);
   return list;
 }
