@@ -102,28 +102,43 @@ static const DspField gemm_fields[] = {
 #undef CONSTANTS
 
 #define CONSTANTS DspAttentionConstants
+#define PASS(name, i)                                                          \
+  CONSTANT(name "_tensor", DSP_FIELD_NUMBER, pass[i].tensor, 0,                \
+           "share of the tensor rate, at most 1"),                             \
+      CONSTANT(name "_exp", DSP_FIELD_NUMBER, pass[i].exp, DSP_FIELD_ZERO,     \
+               "share of the exponentials' time that shows"),                  \
+      CONSTANT(name "_start_narrow", DSP_FIELD_TIME, pass[i].start[0],         \
+               DSP_FIELD_ZERO, "start and end of a CTA, head_dim <= 64"),      \
+      CONSTANT(name "_start_wide", DSP_FIELD_TIME, pass[i].start[1],           \
+               DSP_FIELD_ZERO, "start and end of a CTA, head_dim > 64"),       \
+      CONSTANT(name "_p", DSP_FIELD_NUMBER, pass[i].p, 0,                      \
+               "exponent that joins loop and memory time")
+
 static const DspField attention_fields[] = {
     LIKE,
-    CONSTANT("clock", DSP_FIELD_NUMBER, clock, 0, "Hz"),
+    CONSTANT("clock_hz", DSP_FIELD_NUMBER, clock, 0, "clock in Hz"),
     CONSTANT("t0", DSP_FIELD_TIME, t0, 0, "floor of one kernel"),
-    CONSTANT("phi", DSP_FIELD_NUMBER, phi, 0,
-             "time of a score element over the ideal"),
     CONSTANT("b", DSP_FIELD_NUMBER, b, 0,
              "share of memory bandwidth, at most 1"),
-    CONSTANT("c0_narrow_short", DSP_FIELD_TIME, c0[0][0], DSP_FIELD_ZERO,
-             "start of a CTA, head_dim <= 64, seq_q <= 64"),
-    CONSTANT("c0_narrow_long", DSP_FIELD_TIME, c0[0][1], DSP_FIELD_ZERO,
-             "start of a CTA, head_dim <= 64, seq_q > 64"),
-    CONSTANT("c0_wide_short", DSP_FIELD_TIME, c0[1][0], DSP_FIELD_ZERO,
-             "start of a CTA, head_dim > 64, seq_q <= 64"),
-    CONSTANT("c0_wide_long", DSP_FIELD_TIME, c0[1][1], DSP_FIELD_ZERO,
-             "start of a CTA, head_dim > 64, seq_q > 64"),
     CONSTANT("q", DSP_FIELD_NUMBER, q, DSP_FIELD_ZERO,
              "hardness of waves, 0 to 1"),
+    CONSTANT("ragged_math", DSP_FIELD_NUMBER, ragged_math, 0,
+             "factor on tensor time, head_dim no multiple of 64"),
+    CONSTANT("ragged_memory", DSP_FIELD_NUMBER, ragged_memory, 0,
+             "factor on memory time, head_dim no multiple of 64"),
+    CONSTANT("tail", DSP_FIELD_NUMBER, tail, DSP_FIELD_ZERO,
+             "share of the longest causal CTA that shows at the end"),
+    CONSTANT("l2_gain", DSP_FIELD_NUMBER, l2_gain, 0,
+             "L2 over memory bandwidth, 1: no effect"),
+    CONSTANT("sides", DSP_FIELD_NUMBER, sides, 0,
+             "share of bandwidth of the passes around the backward"),
     CONSTANT("sustained", DSP_FIELD_NUMBER, sustained, 0,
-             "factor on phi at sustained clocks, at least 1"),
+             "factor on the loop at sustained clocks, at least 1"),
+    PASS("forward", 0),
+    PASS("backward", 1),
     {NULL, 0, 0, 0, NULL, NULL},
 };
+#undef PASS
 #undef CONSTANTS
 
 #define CONSTANTS DspMemoryConstants
@@ -145,9 +160,24 @@ typedef struct {
 } Range;
 
 static const Range ranges[] = {
-    {"e_max", 0, 1}, {"b_dram", 0, 1},    {"q", 0, 1},
-    {"p", 1, 64},    {"sustained", 1, 2}, {"b", 0, 1},
-    {"fused", 0, 1}, {"eager", 0, 1},     {NULL, 0, 0},
+    {"e_max", 0, 1},
+    {"b_dram", 0, 1},
+    {"b", 0, 1},
+    {"sides", 0, 1},
+    {"fused", 0, 1},
+    {"eager", 0, 1},
+    {"forward_tensor", 0, 1},
+    {"backward_tensor", 0, 1},
+    {"q", 0, 1},
+    {"tail", 0, 1},
+    {"p", 1, 64},
+    {"forward_p", 1, 64},
+    {"backward_p", 1, 64},
+    {"sustained", 1, 4},
+    {"ragged_math", 1, 4},
+    {"ragged_memory", 1, 4},
+    {"l2_gain", 1, 16},
+    {NULL, 0, 0},
 };
 
 /* The number of a plain or annotated scalar. */

@@ -32,18 +32,30 @@ typedef struct {
   double sustained; /* factor on time at sustained clocks, >= 1 */
 } DspGemmConstants;
 
-/* Constants of the attention equation for one kernel on this GPU. */
+/* Constants of one direction of one attention kernel. */
+typedef struct {
+  double tensor;   /* share of the tensor cores' rate */
+  double exp;      /* share of the exponentials' time that shows */
+  double start[2]; /* s a CTA outside its loop: head_dim <= 64, above */
+  double p;        /* exponent that joins loop and memory time */
+} DspAttentionPass;
+
+/* Constants of the attention equation for one kernel on this GPU, named as in
+ * dspsim(7). */
 typedef struct {
   gboolean present;
-  char *like;                        /* as for GEMM */
-  double clock;                      /* Hz */
-  double t0;                         /* s */
-  double phi;                        /* time per score element over the ideal */
-  double b;                          /* share of memory bandwidth */
-  double c0[2][2];                   /* s a CTA: [head_dim > 64][seq_q > 64] */
-  double q;                          /* hardness of waves, 0..1 */
-  double l2_bytes, l2_gain, l2_miss; /* L2 term, 0: none */
-  double sustained;                  /* factor on phi at sustained clocks */
+  char *like;           /* as for GEMM */
+  double clock;         /* Hz */
+  double t0;            /* s, floor of one kernel */
+  double b;             /* share of memory bandwidth */
+  double q;             /* hardness of waves, 0..1 */
+  double ragged_math;   /* factors where head_dim is no multiple of 64: on */
+  double ragged_memory; /* tensor and on memory time */
+  double tail;          /* of the longest CTA, exposed at the end if causal */
+  double l2_gain;       /* L2 over memory bandwidth, 1: no such effect */
+  double sides;         /* share of bandwidth of the backward's side passes */
+  double sustained;     /* factor on the loop at sustained clocks */
+  DspAttentionPass pass[2]; /* forward, backward */
 } DspAttentionConstants;
 
 /* Pointwise and copy kernels, by what limits them. */

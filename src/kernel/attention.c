@@ -1,47 +1,265 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread block (CTA) computes a tile of queries of one head of one
- * sequence against all keys. dspsim(7), KERNELS, has the equation. */
-#include "kernel/kernel.h"
+/* The thread block (CTA) model. Forward: a CTA owns a tile of queries of one
+ * head of one sequence and loops over all keys. Backward: it owns a tile of
+ * keys and loops over all queries, adding its part of dq to a sum in fp32; a
+ * pass before computes the row sums of o*do and clears that sum, a pass after
+ * converts it. So the backward of few keys and many queries has few CTAs that
+ * run long, and that of short sequences pays for the start of each CTA and for
+ * the traffic around it. dspsim(7), KERNELS, has the equations. */
+#include "kernel/parts.h"
 #include "kernel/roofline.h"
 #include <math.h>
 
+/* Exponentials that one multiprocessor computes a clock. */
+#define EXP_PER_CLOCK 16
+
+/* FA2 and FA3 cut the keys of a forward into parts when they cannot fill the
+ * GPU otherwise and there are more blocks than this; the smaller query tiles
+ * of that kernel read each key block for fewer queries. */
+#define SPLIT_MIN_BLOCKS 4
+#define SPLIT_COST       1.5
+
+/* How sharply a working set falls out of L2, and at how many times its size
+ * half of it has. */
+#define L2_KNEE  1.1
+#define L2_POWER 12
+
 typedef struct {
-  int64_t q, k;
+  int q, k;
 } Block;
 
-/* Tiles of queries and keys: [kernel][head_dim > 96]. */
-static const Block blocks[DSP_N_ATTENTION_KERNELS][2] = {
-    [DSP_KERNEL_FA2] = {{128, 64}, {128, 64}},
-    [DSP_KERNEL_FA3] = {{192, 64}, {128, 64}},
-    [DSP_KERNEL_FA4] = {{256, 128}, {256, 128}},
-    [DSP_KERNEL_CUDNN] = {{128, 128}, {128, 128}},
+/* Tile sizes as the kernels' sources choose them, by width of the padded head:
+ * up to 64, up to 96, above. */
+typedef struct {
+  Block forward[3], causal[3], backward[3];
+  gboolean pads_96;   /* has a kernel for heads of 65 to 96 */
+  gboolean pads_rows; /* the dq sum holds whole tiles of padded heads */
+  gboolean splits;
+} Geometry;
+
+static const Geometry geometries[DSP_KERNEL_NATIVE] = {
+    [DSP_KERNEL_FA2] = {.forward = {{128, 128}, {128, 64}, {128, 64}},
+                        .causal = {{128, 128}, {128, 64}, {128, 64}},
+                        .backward = {{128, 128}, {64, 128}, {64, 128}},
+                        .pads_96 = TRUE,
+                        .pads_rows = TRUE,
+                        .splits = TRUE},
+    [DSP_KERNEL_FA3] = {.forward = {{192, 192}, {192, 144}, {128, 176}},
+                        .causal = {{192, 128}, {192, 144}, {128, 128}},
+                        .backward = {{128, 128}, {64, 128}, {64, 128}},
+                        .pads_96 = TRUE,
+                        .pads_rows = TRUE,
+                        .splits = TRUE},
+    [DSP_KERNEL_FA4] = {.forward = {{256, 128}, {256, 128}, {256, 128}},
+                        .causal = {{256, 128}, {256, 128}, {256, 128}},
+                        .backward = {{128, 128}, {128, 128}, {128, 128}},
+                        .pads_96 = TRUE,
+                        .pads_rows = TRUE},
+    [DSP_KERNEL_CUDNN] = {.forward = {{128, 128}, {128, 128}, {128, 128}},
+                          .causal = {{128, 128}, {128, 128}, {128, 128}},
+                          .backward = {{128, 128}, {64, 128}, {64, 128}}},
 };
 
-static int64_t padded_head(int64_t d) {
-  return d <= 64 ? 64 : d <= 96 ? 96 : dsp_tiles(d, 64) * 64;
+/* Rows of the dq sum are padded to this. */
+#define SUM_ROWS 128
+
+/* One call with all that both directions need. */
+typedef struct {
+  const DspGpu *gpu;
+  const DspAttentionShape *shape;
+  const DspAttentionConstants *constants;
+  const Geometry *geometry;
+  int width;    /* class of the head: index into the geometry */
+  int64_t head; /* padded head_dim */
+  double row;   /* bytes that moving one row of a head costs */
+  double clock_factor;
+} Call;
+
+static int64_t padded_head(const Geometry *g, int64_t d) {
+  return g->pads_96 && d > 64 && d <= 96 ? 96 : 64 * dsp_tiles(d, 64);
+}
+
+static Call make_call(const DspGpu *gpu, const DspAttentionShape *s,
+                      DspAttentionKernel kernel, DspClocks clocks) {
+  const DspAttentionConstants *c = &gpu->attention[kernel];
+  const Geometry *g = &geometries[kernel];
+  const int64_t head = padded_head(g, s->head_dim);
+  const double ragged = s->head_dim % 64 ? c->ragged_memory : 1;
+  return (Call){
+      .gpu = gpu,
+      .shape = s,
+      .constants = c,
+      .geometry = g,
+      .width = head <= 64   ? 0
+               : head <= 96 ? 1
+                            : 2,
+      .head = head,
+      .row = ragged * dsp_dtype_bytes(s->dtype) *
+             (g->pads_rows ? head : s->head_dim),
+      .clock_factor = clocks == DSP_CLOCKS_SUSTAINED ? c->sustained : 1,
+  };
+}
+
+/* s of one multiprocessor per score element: the matrix products, and the
+ * exponential where they do not hide it. */
+static double element_time(const Call *call, DspDirection direction) {
+  const DspAttentionConstants *c = call->constants;
+  const DspAttentionPass *pass = &c->pass[direction];
+  const double flop = (direction == DSP_FORWARD ? 4.0 : 10.0) * call->head;
+  const double rate = pass->tensor *
+                      dsp_gpu_peak(call->gpu, call->shape->dtype) /
+                      call->gpu->sms;
+  const double ragged = call->head % 64 ? c->ragged_math : 1;
+  return call->clock_factor *
+         (ragged * flop / rate + pass->exp / (EXP_PER_CLOCK * c->clock));
+}
+
+/* Keys that the mean query tile sees; causal masks are aligned at the end. */
+static double visible_keys(const DspAttentionShape *s, int tile) {
+  if (!s->causal)
+    return s->seq_k;
+  const double mean =
+      s->seq_k - s->seq_q + (dsp_tiles(s->seq_q, tile) + 1) * (tile / 2.0);
+  return CLAMP(mean, fmin(tile, s->seq_k), s->seq_k);
+}
+
+/* s of `bytes` from memory, less what L2 still holds of them. */
+static double traffic_time(const Call *call, double bytes) {
+  const DspAttentionConstants *c = call->constants;
+  const double t = bytes / (c->b * call->gpu->memory_bandwidth);
+  if (c->l2_gain <= 1)
+    return t;
+  const double size = bytes / (L2_KNEE * call->gpu->l2_bytes);
+  const double hit = 1 / (1 + pow(size, L2_POWER));
+  return t * (1 - hit + hit / c->l2_gain);
+}
+
+/* `ctas` CTAs a multiprocessor that loop over `blocks` blocks on average and
+ * over `most` at most, each block taking `step`; `bytes` move beside. */
+typedef struct {
+  double ctas, blocks, most, step, bytes;
+} Loop;
+
+static double loop_time(const Call *call, DspDirection direction,
+                        const Loop *l) {
+  const DspAttentionConstants *c = call->constants;
+  const DspAttentionPass *pass = &c->pass[direction];
+  const double cta = pass->start[call->head > 64] + l->blocks * l->step;
+  const double tail = c->tail * (l->most - l->blocks) * l->step;
+  return dsp_join(dsp_waves(l->ctas, c->q) * cta + tail,
+                  traffic_time(call, l->bytes), pass->p);
+}
+
+/* Cuts the key loop of a grid that leaves multiprocessors idle; returns the
+ * time of the pass that adds the parts up. */
+static double split_keys(const Call *call, Loop *l) {
+  const DspAttentionShape *s = call->shape;
+  const double parts = fmin(floor(1 / l->ctas), l->blocks);
+  const double blocks = SPLIT_COST * ceil(l->blocks / fmax(1, parts));
+  if (!call->geometry->splits || s->causal || l->blocks <= SPLIT_MIN_BLOCKS ||
+      blocks >= l->blocks)
+    return 0;
+  l->ctas *= parts;
+  l->blocks = l->most = blocks;
+  const double sums = 4.0 * s->batch * s->heads * s->seq_q * s->head_dim;
+  return call->constants->t0 + traffic_time(call, 2 * parts * sums);
+}
+
+static double forward_time(const Call *call) {
+  const DspAttentionShape *s = call->shape;
+  const Geometry *g = call->geometry;
+  const Block b = (s->causal ? g->causal : g->forward)[call->width];
+  const double sequences = (double)s->batch * s->heads;
+  Loop l = {
+      .ctas = sequences * dsp_tiles(s->seq_q, b.q) / call->gpu->sms,
+      .blocks = ceil(visible_keys(s, b.q) / b.k),
+      .most = dsp_tiles(s->seq_k, b.k),
+      .step = (double)b.q * b.k * element_time(call, DSP_FORWARD),
+      .bytes =
+          2 * call->row *
+          (sequences * s->seq_q + (double)s->batch * s->kv_heads * s->seq_k),
+  };
+  const double sum = split_keys(call, &l);
+  return call->constants->t0 + loop_time(call, DSP_FORWARD, &l) + sum;
+}
+
+/* Bytes of the fp32 sum of dq with rows padded to `tile`. */
+static double dq_sum(const Call *call, int tile) {
+  const DspAttentionShape *s = call->shape;
+  const gboolean pads = call->geometry->pads_rows;
+  const double rows = pads ? dsp_tiles(s->seq_q, tile) * tile : s->seq_q;
+  return 4.0 * s->batch * s->heads * rows * (pads ? call->head : s->head_dim);
+}
+
+static double backward_time(const Call *call) {
+  const DspAttentionShape *s = call->shape;
+  const DspAttentionConstants *c = call->constants;
+  const Block b = call->geometry->backward[call->width];
+  const double sequences = (double)s->batch * s->heads;
+  const double queries = call->row * sequences * s->seq_q;
+  const double keys = call->row * sequences * s->seq_k;
+  const double blocks = dsp_tiles(s->seq_q, b.q);
+  const Loop l = {
+      .ctas = sequences * dsp_tiles(s->seq_k, b.k) / call->gpu->sms,
+      .blocks = fmax(1, blocks * visible_keys(s, b.q) / s->seq_k),
+      .most = blocks,
+      .step = (double)b.q * b.k * element_time(call, DSP_BACKWARD),
+      /* reads q, do, k, v; writes dk, dv; reads and writes the sum */
+      .bytes = 2 * queries + 4 * keys + 2 * dq_sum(call, b.q),
+  };
+  /* before: reads o, do, clears the sum; after: reads the sum, writes dq */
+  const double sides = 3 * queries + 2 * dq_sum(call, SUM_ROWS);
+  return c->t0 + loop_time(call, DSP_BACKWARD, &l) +
+         sides / (c->sides * call->gpu->memory_bandwidth);
+}
+
+/* Kernels to take instead, nearest first, where a GPU has no constants. */
+static const DspAttentionKernel nearest[DSP_KERNEL_NATIVE][DSP_KERNEL_NATIVE] =
+    {
+        [DSP_KERNEL_FA2] = {DSP_KERNEL_FA2, DSP_KERNEL_CUDNN, DSP_KERNEL_FA3,
+                            DSP_KERNEL_FA4},
+        [DSP_KERNEL_FA3] = {DSP_KERNEL_FA3, DSP_KERNEL_FA4, DSP_KERNEL_CUDNN,
+                            DSP_KERNEL_FA2},
+        [DSP_KERNEL_FA4] = {DSP_KERNEL_FA4, DSP_KERNEL_FA3, DSP_KERNEL_CUDNN,
+                            DSP_KERNEL_FA2},
+        [DSP_KERNEL_CUDNN] = {DSP_KERNEL_CUDNN, DSP_KERNEL_FA3, DSP_KERNEL_FA4,
+                              DSP_KERNEL_FA2},
+};
+
+static DspAttentionKernel available(const DspGpu *gpu,
+                                    DspAttentionKernel kernel) {
+  for (guint i = 0; kernel < DSP_KERNEL_NATIVE && i < DSP_KERNEL_NATIVE; i++)
+    if (gpu->attention[nearest[kernel][i]].present)
+      return nearest[kernel][i];
+  return DSP_KERNEL_NATIVE;
+}
+
+/* No kernel is faster than its arithmetic and its traffic allow. */
+static double attention_bound(const DspGpu *gpu, const DspAttentionShape *s,
+                              DspDirection direction) {
+  const double seen = s->causal ? visible_keys(s, 1) : s->seq_k;
+  const double scores = (double)s->batch * s->heads * s->seq_q * seen;
+  const double q = (double)s->batch * s->heads * s->seq_q * s->head_dim;
+  const double k = (double)s->batch * s->kv_heads * s->seq_k * s->head_dim;
+  const double flop =
+      (direction == DSP_FORWARD ? 4 : 10) * scores * s->head_dim;
+  const double bytes =
+      dsp_dtype_bytes(s->dtype) *
+      (direction == DSP_FORWARD ? 2 * q + 2 * k : 4 * q + 4 * k);
+  return fmax(dsp_flop_bound(gpu, flop, s->dtype), dsp_bytes_bound(gpu, bytes));
 }
 
 double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *s,
                           DspDirection direction, DspAttentionKernel kernel,
                           DspClocks clocks) {
-  const DspAttentionConstants *c = &gpu->attention[kernel];
-  const Block block = blocks[kernel][s->head_dim > 96];
-  const double element =
-      4.0 * padded_head(s->head_dim) * gpu->sms / dsp_gpu_peak(gpu, s->dtype) +
-      1 / (16 * c->clock);
-  const double keys =
-      s->causal ? (dsp_tiles(s->seq_q, block.q) + 1) * block.q / 2.0 : s->seq_k;
-  const double phi =
-      c->phi * (clocks == DSP_CLOCKS_SUSTAINED ? c->sustained : 1);
-  const double cta = c->c0[s->head_dim > 64][s->seq_q > 64] +
-                     ceil(keys / block.k) * block.q * block.k * phi * element;
-  const double w =
-      (double)s->batch * s->heads * dsp_tiles(s->seq_q, block.q) / gpu->sms;
-  const double bytes =
-      4.0 * s->batch * s->head_dim *
-      ((double)s->heads * s->seq_q + (double)s->kv_heads * s->seq_k);
-  const double memory = bytes / (c->b * gpu->memory_bandwidth);
-  const double forward = dsp_join(dsp_waves(w, c->q) * cta, memory, 4);
-  return gpu->compute_scale *
-         (c->t0 + (direction == DSP_BACKWARD ? 3 * forward : forward));
+  if (s->batch <= 0 || s->heads <= 0 || s->head_dim <= 0 || s->seq_q <= 0 ||
+      s->seq_k <= 0)
+    return 0;
+  kernel = available(gpu, kernel);
+  if (kernel == DSP_KERNEL_NATIVE)
+    return dsp_native_attention_time(gpu, s, direction, clocks);
+  const Call call = make_call(gpu, s, kernel, clocks);
+  const double t =
+      direction == DSP_FORWARD ? forward_time(&call) : backward_time(&call);
+  return fmax(gpu->compute_scale * t, attention_bound(gpu, s, direction));
 }

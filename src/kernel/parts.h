@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the kernel equations that more than one file needs. */
+#ifndef DSP_KERNEL_PARTS_H
+#define DSP_KERNEL_PARTS_H
+
+#include "kernel/kernel.h"
+
+/* Attention written out as operations of the framework: scores in memory. */
+double dsp_native_attention_time(const DspGpu *gpu,
+                                 const DspAttentionShape *shape,
+                                 DspDirection direction, DspClocks clocks);
+
+/* `count` independent products y[m,n] = x[m,k] w[k,n] in one call. */
+double dsp_batched_gemm_time(const DspGpu *gpu, double count,
+                             const DspGemm *gemm, DspClocks clocks);
+
+/* dsp_memory_time of any number of bytes. */
+double dsp_pointwise_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
+                          gboolean fused);
+
+#endif
