@@ -5,12 +5,12 @@
 #define ARITY     4
 #define MIN_NODES 16
 
-/* The order of events; it is total because every insertion has its own
- * sequence number. */
-typedef struct {
-  double time;
-  uint64_t sequence;
-} Key;
+#define SIGN (UINT64_C(1) << 63)
+
+/* The order of events as one integer: the time, then the sequence number that
+ * every insertion has to itself. Which of two events is earlier cannot be
+ * predicted, and integers compare without a branch. */
+typedef unsigned __int128 Key;
 
 /* keys[i] and ids[i] are node i of the heap, whose children are the nodes
  * ARITY*i + 1 .. ARITY*i + ARITY; the keys of siblings are neighbours in
@@ -48,9 +48,24 @@ void dsp_heap_free(DspHeap *heap) {
   g_free(heap);
 }
 
-/* Without branches: which of two events is earlier cannot be predicted. */
-static inline gboolean earlier(Key a, Key b) {
-  return (a.time < b.time) | ((a.time == b.time) & (a.sequence < b.sequence));
+/* IEEE 754 numbers order as integers do once the sign bit of the positive and
+ * all bits of the negative are turned over; adding zero makes -0.0 be 0.0. */
+static Key make_key(double time, uint64_t sequence) {
+  const union {
+    double real;
+    uint64_t bits;
+  } t = {.real = time + 0.0};
+  const uint64_t turned = t.bits & SIGN ? ~t.bits : t.bits ^ SIGN;
+  return (Key)turned << 64 | sequence;
+}
+
+static double key_time(Key key) {
+  const uint64_t turned = (uint64_t)(key >> 64);
+  const union {
+    uint64_t bits;
+    double real;
+  } t = {.bits = turned & SIGN ? turned ^ SIGN : ~turned};
+  return t.real;
 }
 
 static inline void put(DspHeap *heap, uint32_t at, Key key, uint32_t id) {
@@ -63,7 +78,7 @@ static inline void put(DspHeap *heap, uint32_t at, Key key, uint32_t id) {
 static void sift_up(DspHeap *heap, uint32_t at, Key key, uint32_t id) {
   while (at > 0) {
     const uint32_t parent = (at - 1) / ARITY;
-    if (!earlier(key, heap->keys[parent]))
+    if (key > heap->keys[parent])
       break;
     put(heap, at, heap->keys[parent], heap->ids[parent]);
     at = parent;
@@ -71,8 +86,9 @@ static void sift_up(DspHeap *heap, uint32_t at, Key key, uint32_t id) {
   put(heap, at, key, id);
 }
 
+/* Arithmetic, lest the compiler make a branch of it. */
 static inline uint32_t earlier_of(const Key *keys, uint32_t a, uint32_t b) {
-  return earlier(keys[b], keys[a]) ? b : a;
+  return a ^ ((a ^ b) & -(uint32_t)(keys[b] < keys[a]));
 }
 
 /* The earliest child of a node whose first child is `first`. */
@@ -102,7 +118,7 @@ static void sift_down(DspHeap *heap, uint32_t at, Key key, uint32_t id) {
 }
 
 void dsp_heap_set(DspHeap *heap, uint32_t id, double time) {
-  const Key key = {time, heap->sequence++};
+  const Key key = make_key(time, heap->sequence++);
   g_return_if_fail(time == time && id < NOWHERE);
   if (id >= heap->n_positions)
     grow(heap, (uint32_t)MIN(MAX((uint64_t)id + 1, 2ull * heap->n_positions),
@@ -110,7 +126,7 @@ void dsp_heap_set(DspHeap *heap, uint32_t id, double time) {
   const uint32_t at = heap->position[id];
   if (at == NOWHERE)
     sift_up(heap, heap->n_nodes++, key, id);
-  else if (earlier(key, heap->keys[at]))
+  else if (key < heap->keys[at])
     sift_up(heap, at, key, id);
   else
     sift_down(heap, at, key, id);
@@ -132,7 +148,7 @@ gboolean dsp_heap_is_empty(const DspHeap *heap) {
 
 double dsp_heap_peek(const DspHeap *heap, uint32_t *id) {
   *id = heap->ids[0];
-  return heap->keys[0].time;
+  return key_time(heap->keys[0]);
 }
 
 double dsp_heap_pop(DspHeap *heap, uint32_t *id) {
