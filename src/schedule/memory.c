@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schedule/memory.h"
+#include "schedule/build.h"
+
+const char *const dsp_memory_kind_names[] = {
+    "parameters", "gradients", "optimizer", "activations",
+    "buffers",    "workspace", NULL};
+
+/* fp32 weight, first and second moment of Adam. */
+enum { OPTIMIZER_BYTES = 12 };
+/* One workspace of cuBLAS on Hopper (cuBLAS documentation, cublasSetWorkspace:
+ * 32 MiB; 4 MiB before). */
+enum { WORKSPACE_BYTES = 32 << 20 };
+/* Buffers that NCCL keeps for each channel of a communicator: 4 MiB (Simple),
+ * 512 KiB (LL), 4.69 MiB (LL128) (NVIDIA/nccl:src/include/device.h). */
+enum { NCCL_CHANNEL_BYTES = (4 << 20) + (512 << 10) + 4915200 };
+
+/* --- life times
+ * ------------------------------------------------------------------ */
+
+/* Bytes alive after each step of a segment, by kind, beyond what earlier
+ * segments saved. */
+typedef struct {
+  int64_t activations, buffers;
+} Alive;
+
+typedef struct {
+  const DspSchedule *schedule;
+  int *first, *last; /* step of this segment that makes or last reads it */
+} Lives;
+
+static const DspTensor *tensor(const DspSchedule *schedule, gsize i) {
+  return &g_array_index(schedule->tensors, DspTensor, i);
+}
+
+static void touch(const Lives *lives, int tensor, int step) {
+  if (tensor < 0)
+    return;
+  if (lives->first[tensor] < 0)
+    lives->first[tensor] = step;
+  lives->last[tensor] = step;
+}
+
+static void find_lives(const Lives *lives, const DspSegment *segment) {
+  const DspStep *steps = dsp_segment_steps(segment);
+  for (gsize i = 0; i < lives->schedule->tensors->len; i++)
+    lives->first[i] = lives->last[i] = -1;
+  for (guint i = 0; i < segment->steps->len; i++) {
+    for (int j = 0; j < DSP_MAX_INPUTS; j++)
+      touch(lives, steps[i].inputs[j], (int)i);
+    touch(lives, steps[i].output, (int)i);
+  }
+}
+
+static void add(Alive *alive, const DspTensor *t, int64_t sign) {
+  if (t->kind == DSP_TENSOR_BUFFER)
+    alive->buffers += sign * t->bytes;
+  else
+    alive->activations += sign * t->bytes;
+}
+
+/* A tensor of an earlier segment lives from the start; a saved one of this
+ * forward segment to its end. */
+static void add_life(const Lives *lives, const DspSegment *segment, gsize i,
+                     Alive *born, Alive *dead) {
+  const DspTensor *t = tensor(lives->schedule, i);
+  gboolean own = i >= segment->first_tensor && i < segment->end_tensor;
+  if (lives->first[i] < 0 || (!own && t->saved))
+    return;
+  add(&born[own ? lives->first[i] : 0], t, 1);
+  if (!(t->saved && segment->pass == DSP_PASS_FORWARD))
+    add(&dead[lives->last[i] + 1], t, 1);
+}
+
+static Alive peak_of(const Lives *lives, const DspSegment *segment) {
+  guint n = segment->steps->len;
+  g_autofree Alive *born = g_new0(Alive, n + 2), *dead = g_new0(Alive, n + 2);
+  Alive now = {0, 0}, peak = {0, 0};
+  find_lives(lives, segment);
+  for (gsize i = 0; i < lives->schedule->tensors->len; i++)
+    add_life(lives, segment, i, born, dead);
+  for (guint i = 0; i < n; i++) {
+    now.activations += born[i].activations - dead[i].activations;
+    now.buffers += born[i].buffers - dead[i].buffers;
+    if (now.activations + now.buffers > peak.activations + peak.buffers)
+      peak = now;
+  }
+  return peak;
+}
+
+static int64_t saved_bytes(const DspSchedule *schedule,
+                           const DspSegment *segment) {
+  int64_t bytes = 0;
+  for (gsize i = segment->first_tensor; i < segment->end_tensor; i++)
+    if (tensor(schedule, i)->saved)
+      bytes += tensor(schedule, i)->bytes;
+  return bytes;
+}
+
+/* The forward segment of the same block, whose saved tensors a backward
+ * segment gives back. */
+static gboolean is_mirror(const DspSegment *a, const DspSegment *b) {
+  return a->block == b->block && a->pass == DSP_PASS_FORWARD;
+}
+
+static int64_t saved_by_forward(const DspSchedule *schedule,
+                                const DspSegment *segment) {
+  for (guint i = 0; i < schedule->segments->len; i++)
+    if (is_mirror(schedule->segments->pdata[i], segment))
+      return segment->repeat *
+             saved_bytes(schedule, schedule->segments->pdata[i]);
+  return 0;
+}
+
+/* Walks the segments with what has been saved so far: a forward segment adds
+ * its repetitions, a backward one gives them back when it is done. */
+static Alive peak_activations(const DspSchedule *schedule) {
+  gsize n = schedule->tensors->len;
+  Lives lives = {schedule, g_new(int, n), g_new(int, n)};
+  Alive peak = {0, 0};
+  int64_t saved = 0;
+  for (guint i = 0; i < schedule->segments->len; i++) {
+    const DspSegment *segment = schedule->segments->pdata[i];
+    gboolean forward = segment->pass == DSP_PASS_FORWARD;
+    int64_t own = forward ? saved_bytes(schedule, segment) : 0;
+    Alive now = peak_of(&lives, segment);
+    now.activations += saved + (segment->repeat - 1) * own;
+    if (now.activations + now.buffers > peak.activations + peak.buffers)
+      peak = now;
+    saved +=
+        forward ? segment->repeat * own : -saved_by_forward(schedule, segment);
+  }
+  g_free(lives.first);
+  g_free(lives.last);
+  return peak;
+}
+
+/* --- what stands all the time
+ * ------------------------------------------------------ */
+
+/* One rank's part of what ZeRO shards from `stage` on. */
+static int64_t sharded(const DspSchedule *schedule, int stage) {
+  const DspPlan *plan = &schedule->plan;
+  int64_t own = schedule->sharded_parameters;
+  int64_t whole = schedule->local_parameters - own;
+  if (plan->zero < stage)
+    return own + whole;
+  DspAxisName axis = plan->method->gathers ? DSP_AXIS_DP : DSP_AXIS_REPLICAS;
+  return dsp_divide_up(own, dsp_plan_axis(plan, axis).size) +
+         dsp_divide_up(whole, dsp_plan_axis(plan, DSP_AXIS_REPLICAS).size);
+}
+
+/* Communicators are made once for each axis that is used. */
+static int64_t nccl_bytes(const DspSchedule *schedule) {
+  guint used = 0;
+  int64_t communicators = 0;
+  for (guint i = 0; i < schedule->segments->len; i++) {
+    const DspSegment *segment = schedule->segments->pdata[i];
+    const DspStep *steps = dsp_segment_steps(segment);
+    for (guint j = 0; j < segment->steps->len; j++)
+      if (steps[j].kind == DSP_STEP_COLLECTIVE)
+        used |= 1u << steps[j].exchange.axis;
+  }
+  for (; used; used &= used - 1)
+    communicators++;
+  return communicators * schedule->job.cluster->intra.channels *
+         NCCL_CHANNEL_BYTES;
+}
+
+DspMemoryUse dsp_schedule_memory(const DspSchedule *schedule) {
+  const DspCluster *cluster = schedule->job.cluster;
+  int64_t element = dsp_dtype_bytes(schedule->job.dtype);
+  gboolean train = schedule->job.mode == DSP_MODE_TRAIN;
+  Alive peak = peak_activations(schedule);
+  DspMemoryUse use = {{0}, 0, 0};
+  use.bytes[DSP_MEMORY_KIND_PARAMETERS] = sharded(schedule, 3) * element;
+  if (train) {
+    use.bytes[DSP_MEMORY_KIND_GRADIENTS] = sharded(schedule, 2) * element;
+    use.bytes[DSP_MEMORY_KIND_OPTIMIZER] =
+        sharded(schedule, 1) * OPTIMIZER_BYTES;
+  }
+  use.bytes[DSP_MEMORY_KIND_ACTIVATIONS] = peak.activations;
+  use.bytes[DSP_MEMORY_KIND_BUFFERS] = peak.buffers + nccl_bytes(schedule);
+  use.bytes[DSP_MEMORY_KIND_WORKSPACE] = WORKSPACE_BYTES;
+  for (int i = 0; i < DSP_N_MEMORY_KINDS; i++)
+    use.peak += use.bytes[i];
+  use.limit = (int64_t)((double)cluster->gpu->memory_bytes *
+                        (1 - cluster->memory_reserved));
+  return use;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/predict.h"
+#include "base/units.h"
+#include "schedule/rules.h"
+
+/* --- does it fit, and what would
+ * ---------------------------------------------------- */
+
+static gboolean fits(const DspJob *job, const DspPlan *plan, gpointer data) {
+  g_autoptr(DspSchedule) schedule = dsp_schedule_new(job, plan, NULL);
+  (void)data;
+  if (!schedule)
+    return FALSE;
+  DspMemoryUse use = dsp_schedule_memory(schedule);
+  return use.peak <= use.limit;
+}
+
+/* Out of memory: first full recompute, then a higher ZeRO stage, then another
+ * degree. */
+static gboolean nearest_that_fits(const DspJob *job, const DspPlan *plan,
+                                  DspPlan *nearest) {
+  *nearest = *plan;
+  if (job->mode == DSP_MODE_TRAIN) {
+    nearest->recompute = DSP_RECOMPUTE_FULL;
+    for (; nearest->zero <= 3; nearest->zero++)
+      if (fits(job, nearest, NULL))
+        return TRUE;
+    nearest->zero = plan->zero;
+  }
+  DspPlan base = *nearest;
+  if (dsp_plan_nearest(job, &base, fits, NULL, nearest))
+    return TRUE;
+  base.zero = 3;
+  return job->mode == DSP_MODE_TRAIN &&
+         dsp_plan_nearest(job, &base, fits, NULL, nearest);
+}
+
+static char *suggest(const DspPlan *plan, const DspPlan *nearest) {
+  GString *text = g_string_new(NULL);
+  g_autofree char *what = dsp_plan_describe(nearest);
+  g_string_append(text, what);
+  if (nearest->recompute != plan->recompute)
+    g_string_append(text, " with full recompute");
+  if (nearest->zero != plan->zero)
+    g_string_append_printf(text, " with ZeRO %d", nearest->zero);
+  return g_string_free(text, FALSE);
+}
+
+static void refuse(DspPrediction *p, const DspJob *job, const GError *error) {
+  DspPlan nearest;
+  p->reason = g_strdup(error->message);
+  if (dsp_plan_nearest(job, &p->plan, NULL, NULL, &nearest))
+    p->suggestion = suggest(&p->plan, &nearest);
+}
+
+static void refuse_memory(DspPrediction *p, const DspJob *job) {
+  g_autofree char *peak = dsp_format_size(p->memory.peak);
+  g_autofree char *limit = dsp_format_size(p->memory.limit);
+  DspPlan nearest;
+  p->reason =
+      g_strdup_printf("needs %s of memory on a GPU with %s", peak, limit);
+  if (nearest_that_fits(job, &p->plan, &nearest))
+    p->suggestion = suggest(&p->plan, &nearest);
+}
+
+/* --- rates
+ * -------------------------------------------------------------------------------
+ */
+
+/* Forward FLOP of one replica's batch, both passes of guidance; training is
+ * three times as much (backward twice the forward; PaLM, appendix B). */
+static double model_flop(const DspJob *job) {
+  double forward =
+      dsp_model_forward_flop(job->model, &job->lengths) * (double)job->batch;
+  if (job->mode == DSP_MODE_TRAIN)
+    return 3 * forward;
+  return job->guidance == DSP_GUIDANCE_NONE ? forward : 2 * forward;
+}
+
+static void find_rates(DspPrediction *p, const DspJob *job) {
+  const DspCluster *cluster = job->cluster;
+  double step = p->sim.step_time;
+  double replicas = (double)p->plan.degree[DSP_AXIS_DP];
+  double samples = replicas * (double)job->batch;
+  double run = job->mode == DSP_MODE_INFER && job->evaluations > 0
+                   ? step * (double)job->evaluations
+                   : step;
+  p->run_time = job->evaluations > 0 ? run : 0;
+  p->samples_per_s = samples / run;
+  p->tokens_per_s =
+      samples * (double)dsp_stream_tokens(job->model, 0, &job->lengths) / step;
+  p->mfu = model_flop(job) * replicas /
+           (step * cluster->gpu->peak[job->dtype] * job->gpus);
+  p->cost_per_1k_samples =
+      cluster->price > 0
+          ? 1000 / p->samples_per_s * job->gpus * cluster->price / 3600
+          : -1;
+}
+
+void dsp_predict(const DspJob *job, const DspPlan *plan, DspPrices *prices,
+                 const DspSimOptions *options, DspPrediction *p) {
+  g_autoptr(GError) error = NULL;
+  *p = (DspPrediction){.plan = *plan, .cost_per_1k_samples = -1};
+  g_autoptr(DspSchedule) schedule = dsp_schedule_new(job, plan, &error);
+  if (!schedule) {
+    refuse(p, job, error);
+    return;
+  }
+  p->volume = dsp_schedule_volume(schedule, (1u << DSP_N_PASSES) - 1);
+  p->memory = dsp_schedule_memory(schedule);
+  if (p->memory.peak > p->memory.limit) {
+    refuse_memory(p, job);
+    return;
+  }
+  p->feasible = TRUE;
+  dsp_simulate(schedule, prices, options, &p->sim);
+  find_rates(p, job);
+}
+
+void dsp_prediction_clear(DspPrediction *p) {
+  g_clear_pointer(&p->reason, g_free);
+  g_clear_pointer(&p->suggestion, g_free);
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/sim.h"
+#include "base/heap.h"
+#include "sim/fabric.h"
+#include <math.h>
+
+/* Launches that the CPU may be ahead of the GPU before it stalls: the depth of
+ * the CUDA driver's launch queue as profilers show it. */
+enum { QUEUE_DEPTH = 1024 };
+
+/* An instruction in a stream's queue: when the CPU has issued it, and how many
+ * instructions of each stream must have ended before it may start. */
+typedef struct {
+  const DspInstruction *instruction;
+  const DspLoop *loop;
+  double issued;
+  guint until[DSP_N_STREAM_KINDS];
+} Entry;
+
+typedef enum { IDLE, STARTING, RUNNING } State;
+
+typedef struct {
+  State state;
+  Entry *entries; /* ring buffer */
+  guint head, length;
+  guint issued, ended; /* instructions since the beginning */
+  gboolean blocked;    /* the head was found waiting for another stream */
+  double free, start;
+} Stream;
+
+typedef struct {
+  double cpu;
+  gboolean stalled; /* the queue was full */
+  guint loop, index;
+  int64_t iteration;
+  guint base[DSP_N_STREAM_KINDS]; /* issued before this iteration */
+  guint queued, ring_position;
+  Stream streams[DSP_N_STREAM_KINDS];
+  double compute, comm, exposed, launch_idle;
+} Rank;
+
+/* The collective that the ranks of a group come to next. */
+typedef struct {
+  guint arrived;
+  int exchange;
+  DspAxisName axis;
+  DspStreamKind stream;
+  guint group;
+} Meeting;
+
+typedef struct {
+  const DspProgram *program;
+  DspPrices *prices;
+  DspFabric *fabric;
+  const DspObserver *observer;
+  gboolean folded;
+  guint n_ranks;
+  Rank *ranks;
+  Meeting *meetings;    /* by axis, stream and group */
+  GArray *flow_meeting; /* guint: meeting of each flow id */
+  DspHeap *heap;        /* events: streams of ranks, then meetings */
+  uint64_t events;
+} Sim;
+
+/* --- who meets whom
+ * --------------------------------------------------------------- */
+
+static gboolean spans_ring(DspAxisName axis) {
+  return axis == DSP_AXIS_RING || axis == DSP_AXIS_SEQUENCE ||
+         axis == DSP_AXIS_REPLICAS;
+}
+
+static guint group_of(const Sim *sim, DspAxisName axis, guint rank) {
+  if (sim->folded)
+    return spans_ring(axis) ? 0 : rank;
+  DspAxis a = dsp_plan_axis(&sim->program->schedule->plan, axis);
+  return rank / (a.stride * a.size) * a.stride + rank % a.stride;
+}
+
+typedef struct {
+  guint first, stride, n;
+} Members;
+
+static Members members_of(const Sim *sim, DspAxisName axis, guint group) {
+  if (sim->folded)
+    return spans_ring(axis) ? (Members){0, 1, sim->n_ranks}
+                            : (Members){group, 1, 1};
+  DspAxis a = dsp_plan_axis(&sim->program->schedule->plan, axis);
+  return (Members){group / a.stride * a.stride * a.size + group % a.stride,
+                   a.stride, a.size};
+}
+
+static guint stream_event(guint rank, DspStreamKind stream) {
+  return rank * DSP_N_STREAM_KINDS + stream;
+}
+
+static guint meeting_index(const Sim *sim, DspAxisName axis,
+                           DspStreamKind stream, guint group) {
+  return (axis * DSP_N_STREAM_KINDS + stream) * sim->n_ranks + group;
+}
+
+/* --- the CPU
+ * ----------------------------------------------------------------------- */
+
+static gboolean next_instruction(const Sim *sim, Rank *rank,
+                                 const DspLoop **loop) {
+  while (rank->loop < sim->program->n_loops) {
+    *loop = &sim->program->loops[rank->loop];
+    if (rank->index < (*loop)->n)
+      return TRUE;
+    rank->index = 0;
+    for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+      rank->base[i] += (*loop)->per_stream[i];
+    if (++rank->iteration < (*loop)->segment->repeat)
+      continue;
+    rank->iteration = 0;
+    rank->loop++;
+  }
+  return FALSE;
+}
+
+static void set_waits(const Rank *rank, const DspInstruction *instruction,
+                      Entry *entry) {
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+    entry->until[i] = instruction->step->joins ? rank->streams[i].issued : 0;
+  for (guint i = 0; i < instruction->n_waits; i++) {
+    const DspWait *wait = &instruction->waits[i];
+    guint until = rank->base[wait->stream] + wait->position;
+    entry->until[wait->stream] = MAX(entry->until[wait->stream], until);
+  }
+}
+
+/* Issues instructions until the launch queue is full. */
+static void issue(const Sim *sim, Rank *rank, double now) {
+  const DspLoop *loop;
+  if (rank->stalled)
+    rank->cpu = MAX(rank->cpu, now);
+  while (rank->queued < QUEUE_DEPTH && next_instruction(sim, rank, &loop)) {
+    const DspInstruction *instruction = &loop->instructions[rank->index++];
+    Stream *stream = &rank->streams[instruction->step->stream];
+    Entry *entry =
+        &stream->entries[(stream->head + stream->length++) % QUEUE_DEPTH];
+    rank->cpu += instruction->cost.issue;
+    entry->instruction = instruction;
+    entry->loop = loop;
+    entry->issued = rank->cpu;
+    set_waits(rank, instruction, entry);
+    stream->issued++;
+    rank->queued++;
+  }
+  rank->stalled = rank->queued == QUEUE_DEPTH;
+}
+
+/* --- streams
+ * ------------------------------------------------------------------------ */
+
+static Entry *head_of(Stream *stream) {
+  return &stream->entries[stream->head];
+}
+
+static gboolean may_start(const Rank *rank, const Entry *entry) {
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+    if (rank->streams[i].ended < entry->until[i])
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean takes_part(const Rank *rank, const DspStep *step) {
+  return !step->ring_causal || (int)rank->ring_position >= step->ring_round;
+}
+
+/* What kept the compute stream idle since it was free: first a wait for another
+ * stream, then the CPU. */
+static void account_idle(Rank *rank, const Stream *stream, double now) {
+  double ready = stream->blocked ? now : stream->free;
+  rank->exposed += MAX(ready - stream->free, 0);
+  rank->launch_idle += stream->start - MAX(ready, stream->free);
+}
+
+static void start_flow(Sim *sim, guint index, double now) {
+  const Meeting *meeting = &sim->meetings[index];
+  const DspProgram *program = sim->program;
+  const DspExchange *e =
+      &g_array_index(program->exchanges, DspExchange, meeting->exchange);
+  DspAxis axis = dsp_plan_axis(&program->schedule->plan, e->axis);
+  const DspPrice *price =
+      dsp_prices_get(sim->prices, &axis, sim->folded ? -1 : (int)meeting->group,
+                     e->collective, e->bytes);
+  const GArray *uses =
+      sim->folded ? sim->fabric->uses->pdata[meeting->exchange] : price->uses;
+  uint32_t flow = dsp_flows_start(
+      sim->fabric->flows, now, (double)e->bytes, price->rate_limit,
+      (const DspLinkUse *)(void *)uses->data, uses->len);
+  if (flow >= sim->flow_meeting->len)
+    g_array_set_size(sim->flow_meeting, flow + 1);
+  g_array_index(sim->flow_meeting, guint, flow) = index;
+}
+
+static double latency_of(const Sim *sim, const Meeting *meeting) {
+  const DspProgram *program = sim->program;
+  const DspExchange *e =
+      &g_array_index(program->exchanges, DspExchange, meeting->exchange);
+  DspAxis axis = dsp_plan_axis(&program->schedule->plan, e->axis);
+  return dsp_prices_get(sim->prices, &axis,
+                        sim->folded ? -1 : (int)meeting->group, e->collective,
+                        e->bytes)
+      ->latency;
+}
+
+/* The last rank of a group to arrive starts its collective. */
+static void arrive(Sim *sim, guint rank, Stream *stream, double now) {
+  const DspInstruction *instruction = head_of(stream)->instruction;
+  const DspStep *step = instruction->step;
+  DspAxisName axis = step->exchange.axis;
+  guint group = group_of(sim, axis, rank);
+  guint index = meeting_index(sim, axis, step->stream, group);
+  Meeting *meeting = &sim->meetings[index];
+  stream->state = RUNNING;
+  *meeting = (Meeting){meeting->arrived + 1, instruction->exchange, axis,
+                       step->stream, group};
+  if (meeting->arrived < members_of(sim, axis, group).n)
+    return;
+  meeting->arrived = 0;
+  dsp_heap_set(sim->heap, sim->n_ranks * DSP_N_STREAM_KINDS + index,
+               now + latency_of(sim, meeting));
+}
+
+static void start_kernel(Sim *sim, guint rank, DspStreamKind kind) {
+  Stream *stream = &sim->ranks[rank].streams[kind];
+  const DspInstruction *instruction = head_of(stream)->instruction;
+  double time = takes_part(&sim->ranks[rank], instruction->step)
+                    ? instruction->cost.time
+                    : 0;
+  stream->state = RUNNING;
+  dsp_heap_set(sim->heap, stream_event(rank, kind), stream->start + time);
+}
+
+/* Starts the head of the queue if it may start. */
+static void advance(Sim *sim, guint r, DspStreamKind kind, double now) {
+  Rank *rank = &sim->ranks[r];
+  Stream *stream = &rank->streams[kind];
+  if (stream->state != IDLE || stream->length == 0)
+    return;
+  const Entry *entry = head_of(stream);
+  if (!may_start(rank, entry)) {
+    stream->blocked = TRUE;
+    return;
+  }
+  stream->start = MAX(now, entry->issued);
+  if (kind == DSP_STREAM_COMPUTE)
+    account_idle(rank, stream, now);
+  stream->blocked = FALSE;
+  if (entry->instruction->exchange < 0) {
+    start_kernel(sim, r, kind);
+  } else if (stream->start > now) {
+    stream->state = STARTING;
+    dsp_heap_set(sim->heap, stream_event(r, kind), stream->start);
+  } else {
+    arrive(sim, r, stream, now);
+  }
+}
+
+static void advance_all(Sim *sim, guint rank, double now) {
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+    advance(sim, rank, (DspStreamKind)i, now);
+}
+
+static void end(Sim *sim, guint r, DspStreamKind kind, double now) {
+  Rank *rank = &sim->ranks[r];
+  Stream *stream = &rank->streams[kind];
+  const Entry *entry = head_of(stream);
+  double *busy = kind == DSP_STREAM_COMPUTE ? &rank->compute : &rank->comm;
+  *busy += now - stream->start;
+  if (sim->observer->step)
+    sim->observer->step(sim->observer->data, r, entry->loop->segment,
+                        entry->instruction->step, stream->start, now);
+  stream->head = (stream->head + 1) % QUEUE_DEPTH;
+  stream->length--;
+  stream->ended++;
+  stream->free = now;
+  stream->state = IDLE;
+  rank->queued--;
+  issue(sim, rank, now);
+  advance_all(sim, r, now);
+}
+
+/* --- the loop
+ * ------------------------------------------------------------------------- */
+
+static void stream_due(Sim *sim, guint event, double now) {
+  guint rank = event / DSP_N_STREAM_KINDS;
+  DspStreamKind kind = (DspStreamKind)(event % DSP_N_STREAM_KINDS);
+  Stream *stream = &sim->ranks[rank].streams[kind];
+  if (stream->state == STARTING)
+    arrive(sim, rank, stream, now);
+  else
+    end(sim, rank, kind, now);
+}
+
+static void flow_ended(Sim *sim, uint32_t flow, double now) {
+  guint index = g_array_index(sim->flow_meeting, guint, flow);
+  Meeting meeting = sim->meetings[index];
+  Members m = members_of(sim, meeting.axis, meeting.group);
+  for (guint i = 0; i < m.n; i++)
+    end(sim, m.first + i * m.stride, meeting.stream, now);
+}
+
+static double next_event(const Sim *sim) {
+  uint32_t id;
+  return dsp_heap_is_empty(sim->heap) ? INFINITY
+                                      : dsp_heap_peek(sim->heap, &id);
+}
+
+static void run(Sim *sim) {
+  guint streams = sim->n_ranks * DSP_N_STREAM_KINDS;
+  for (guint i = 0; i < sim->n_ranks; i++) {
+    issue(sim, &sim->ranks[i], 0);
+    advance_all(sim, i, 0);
+  }
+  for (;; sim->events++) {
+    double due = next_event(sim), flow = dsp_flows_next(sim->fabric->flows);
+    uint32_t id;
+    if (isinf(due) && isinf(flow))
+      return;
+    if (flow < due) {
+      if (dsp_flows_finish(sim->fabric->flows, flow, &id))
+        flow_ended(sim, id, flow);
+      continue;
+    }
+    dsp_heap_pop(sim->heap, &id);
+    if (id < streams)
+      stream_due(sim, id, due);
+    else
+      start_flow(sim, id - streams, due);
+  }
+}
+
+/* --- setting up and summing up
+ * ---------------------------------------------------------- */
+
+/* Ranks differ only by their position on the ring, and only where a step says
+ * so; folding then keeps one rank a position, provided that no other axis
+ * would need its groups told apart. */
+static guint folded_ranks(const DspProgram *program) {
+  const DspPlan *plan = &program->schedule->plan;
+  return program->uneven ? (guint)plan->degree[DSP_AXIS_RING] : 1;
+}
+
+static gboolean can_fold(const DspProgram *program) {
+  const DspPlan *plan = &program->schedule->plan;
+  return !program->uneven ||
+         (plan->degree[DSP_AXIS_SP] == 1 && plan->degree[DSP_AXIS_TP] == 1);
+}
+
+static void ranks_new(Sim *sim) {
+  const DspPlan *plan = &sim->program->schedule->plan;
+  DspAxis ring = dsp_plan_axis(plan, DSP_AXIS_RING);
+  sim->ranks = g_new0(Rank, sim->n_ranks);
+  for (guint i = 0; i < sim->n_ranks; i++) {
+    sim->ranks[i].ring_position = sim->folded ? i : i / ring.stride % ring.size;
+    for (int j = 0; j < DSP_N_STREAM_KINDS; j++)
+      sim->ranks[i].streams[j].entries = g_new(Entry, QUEUE_DEPTH);
+  }
+}
+
+static void sim_clear(Sim *sim) {
+  for (guint i = 0; i < sim->n_ranks; i++)
+    for (int j = 0; j < DSP_N_STREAM_KINDS; j++)
+      g_free(sim->ranks[i].streams[j].entries);
+  g_free(sim->ranks);
+  g_free(sim->meetings);
+  g_array_free(sim->flow_meeting, TRUE);
+  dsp_heap_free(sim->heap);
+  dsp_fabric_free(sim->fabric);
+}
+
+static double end_of(const Rank *rank) {
+  double time = 0;
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+    time = MAX(time, rank->streams[i].free);
+  return time;
+}
+
+static void sum_up(const Sim *sim, DspSimResult *result) {
+  const Rank *slowest = &sim->ranks[0];
+  for (guint i = 1; i < sim->n_ranks; i++)
+    if (end_of(&sim->ranks[i]) > end_of(slowest))
+      slowest = &sim->ranks[i];
+  result->step_time = end_of(slowest);
+  result->compute_time = slowest->compute;
+  result->comm_time = slowest->comm;
+  result->exposed_comm_time = slowest->exposed + result->step_time -
+                              slowest->streams[DSP_STREAM_COMPUTE].free;
+  result->launch_idle_time = slowest->launch_idle;
+  result->events = sim->events;
+}
+
+/* The compute bound of the last rank of the ring, which takes part in all
+ * steps, and the wire's bound of each stream's collectives in order. */
+static void find_bound(const DspProgram *program, const DspTopology *topology,
+                       DspSimResult *result) {
+  double bound[DSP_N_STREAM_KINDS] = {0};
+  for (guint i = 0; i < program->n_loops; i++) {
+    const DspLoop *loop = &program->loops[i];
+    for (guint j = 0; j < loop->n; j++) {
+      const DspStep *step = loop->instructions[j].step;
+      double time = loop->instructions[j].cost.bound;
+      if (step->kind == DSP_STEP_COLLECTIVE) {
+        DspAxis axis =
+            dsp_plan_axis(&program->schedule->plan, step->exchange.axis);
+        time = dsp_collective_bound(topology, &axis, step->exchange.collective,
+                                    step->exchange.bytes);
+      }
+      bound[step->stream] += time * (double)loop->segment->repeat;
+    }
+  }
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+    if (i == 0 || bound[i] > result->bound) {
+      result->bound = bound[i];
+      result->bound_by = dsp_stream_names[i];
+    }
+}
+
+void dsp_simulate(const DspSchedule *schedule, DspPrices *prices,
+                  const DspSimOptions *options, DspSimResult *result) {
+  g_autoptr(DspProgram) program = dsp_program_new(schedule);
+  const DspTopology *topology = dsp_prices_topology(prices);
+  Sim sim = {.program = program, .prices = prices};
+  sim.observer = &options->observer;
+  sim.folded = !options->every_rank && can_fold(program);
+  sim.n_ranks = sim.folded ? folded_ranks(program) : schedule->job.gpus;
+  sim.fabric = sim.folded ? dsp_fabric_new_folded(prices, program)
+                          : dsp_fabric_new(topology);
+  guint meetings = DSP_N_GROUPS * DSP_N_STREAM_KINDS * sim.n_ranks;
+  sim.meetings = g_new0(Meeting, meetings);
+  sim.flow_meeting = g_array_new(FALSE, TRUE, sizeof(guint));
+  sim.heap = dsp_heap_new(sim.n_ranks * DSP_N_STREAM_KINDS + meetings);
+  ranks_new(&sim);
+  run(&sim);
+  sum_up(&sim, result);
+  find_bound(program, topology, result);
+  sim_clear(&sim);
+}
