@@ -154,7 +154,7 @@ DspAttentionShape dsp_attention_shape(const DspBuilder *builder,
                                       const DspOp *op, guint stream,
                                       DspLayout layout, int64_t split) {
   const DspStream *s = &builder->job->model->streams[stream];
-  int64_t sequence = 1;
+  int64_t sequence = MAX(op->window, 1);
   for (guint i = 0; i < s->n_dims; i++) {
     int64_t length = builder->job->lengths.length[s->dims[i]];
     if (op->over & (1u << s->dims[i]))
@@ -163,7 +163,8 @@ DspAttentionShape dsp_attention_shape(const DspBuilder *builder,
                       : length;
   }
   return (DspAttentionShape){
-      .batch = dsp_local_tokens(builder, stream, layout) / sequence,
+      .batch =
+          dsp_divide_up(dsp_local_tokens(builder, stream, layout), sequence),
       .heads = op->heads / split,
       .kv_heads = MAX(op->kv_heads / split, 1),
       .head_dim = op->head_dim,

@@ -422,17 +422,19 @@ static int gather_output(DspBuilder *builder, int x, DspAxisName axis) {
       .y;
 }
 
-/* The output of the main stream: gathered from the sequence's shards, then,
- * where guidance runs on two groups of ranks, from both; in training, the
- * loss. */
+/* Training ends in the loss, which every rank computes on its own tokens.
+ * Inference needs the output whole: gathered from the sequence's shards and,
+ * where guidance runs on two groups of ranks, from both. */
 void dsp_finish_forward(DspBuilder *builder) {
   int y = builder->chain[0] >= 0 ? builder->chain[0] : builder->value[0];
+  if (is_training(builder)) {
+    dsp_apply(builder, (DspCall){.primitive = &dsp_loss, .x = y, .more = -1});
+    return;
+  }
   if (dsp_tensor(builder, y)->layout.dim != DSP_DIM_NONE)
     y = gather_output(builder, y, DSP_AXIS_SEQUENCE);
   if (builder->plan->degree[DSP_AXIS_CFG] > 1)
-    y = gather_output(builder, y, DSP_AXIS_CFG);
-  if (is_training(builder))
-    dsp_apply(builder, (DspCall){.primitive = &dsp_loss, .x = y, .more = -1});
+    gather_output(builder, y, DSP_AXIS_CFG);
 }
 
 static void count_parameters(DspBuilder *builder) {

@@ -381,10 +381,17 @@ static double end_of(const Rank *rank) {
   return time;
 }
 
+/* Of ranks that end together, the one that computed longest held up the rest.
+ */
+static gboolean ends_later(const Rank *a, const Rank *b) {
+  double difference = end_of(a) - end_of(b);
+  return difference > 0 || (difference == 0 && a->compute > b->compute);
+}
+
 static void sum_up(const Sim *sim, DspSimResult *result) {
   const Rank *slowest = &sim->ranks[0];
   for (guint i = 1; i < sim->n_ranks; i++)
-    if (end_of(&sim->ranks[i]) > end_of(slowest))
+    if (ends_later(&sim->ranks[i], slowest))
       slowest = &sim->ranks[i];
   result->step_time = end_of(slowest);
   result->compute_time = slowest->compute;
