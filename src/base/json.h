@@ -11,8 +11,8 @@
 
 typedef struct DspJson DspJson;
 
-/* Reads and checks a whole file (UTF-8, at most 64 MiB). Errors: DSP_ERROR_INPUT
- * with the position. The caller frees with dsp_json_free. */
+/* Reads and checks a whole file (UTF-8, at most 64 MiB). Errors:
+ * DSP_ERROR_INPUT with the position. The caller frees with dsp_json_free. */
 DspJson *dsp_json_load(const char *path, GError **error);
 /* The same for text in memory; `name` stands for the file in messages. */
 DspJson *dsp_json_parse(const char *name, const char *text, gsize length,
@@ -33,17 +33,17 @@ gboolean dsp_json_fail(const DspJson *json, const cJSON *node, GError **error,
                        const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 typedef enum {
-  DSP_FIELD_STRING,   /* char *: g_strdup'ed, non-empty */
-  DSP_FIELD_ENUM,     /* int: index into .values */
-  DSP_FIELD_BOOL,     /* gboolean */
-  DSP_FIELD_COUNT,    /* int64_t: integral JSON number, at most 2^53 */
-  DSP_FIELD_NUMBER,   /* double: JSON number without a unit */
-  DSP_FIELD_SIZE,     /* int64_t bytes from "80GiB" */
-  DSP_FIELD_RATE,     /* double bytes/s from "450GB/s" */
-  DSP_FIELD_TIME,     /* double s from "3.4us" */
-  DSP_FIELD_FLOPS,    /* double FLOP/s from "989.4TFLOPS" */
-  DSP_FIELD_OBJECT,   /* const cJSON *: an object, read by the caller */
-  DSP_FIELD_ARRAY,    /* const cJSON *: an array, read by the caller */
+  DSP_FIELD_STRING, /* char *: g_strdup'ed, non-empty */
+  DSP_FIELD_ENUM,   /* int: index into .values */
+  DSP_FIELD_BOOL,   /* gboolean */
+  DSP_FIELD_COUNT,  /* int64_t: integral JSON number, at most 2^53 */
+  DSP_FIELD_NUMBER, /* double: JSON number without a unit */
+  DSP_FIELD_SIZE,   /* int64_t bytes from "80GiB" */
+  DSP_FIELD_RATE,   /* double bytes/s from "450GB/s" */
+  DSP_FIELD_TIME,   /* double s from "3.4us" */
+  DSP_FIELD_FLOPS,  /* double FLOP/s from "989.4TFLOPS" */
+  DSP_FIELD_OBJECT, /* const cJSON *: an object, read by the caller */
+  DSP_FIELD_ARRAY,  /* const cJSON *: an array, read by the caller */
 } DspFieldType;
 
 typedef enum {
@@ -69,8 +69,7 @@ typedef struct {
  * keys are errors. Pointers that `record` holds are overwritten, not freed;
  * after an error it may be partly read, and its strings are the caller's. */
 gboolean dsp_json_read(const DspJson *json, const cJSON *node,
-                       const DspField *fields, gpointer record,
-                       GError **error);
+                       const DspField *fields, gpointer record, GError **error);
 
 /* The nearest of `names` (NULL-terminated) to `text` by edit distance, or NULL
  * if none is near enough to suggest. */

@@ -14,7 +14,8 @@ typedef enum { DSP_UNITS_COMMAND_LINE, DSP_UNITS_FILE } DspUnitsStyle;
 
 /* Each parser takes the whole of `text` or fails with DSP_ERROR_USAGE and a
  * message that says what would be right. `*value` is set only on success.
- * Negative, NaN, infinite and overflowing quantities are errors; zero is not. */
+ * Negative, NaN, infinite and overflowing quantities are errors; zero is not.
+ */
 
 /* Bytes: "8", "64KiB" (1024^n), "64kB" (1000^n). */
 gboolean dsp_parse_size(const char *text, DspUnitsStyle style, int64_t *bytes,
