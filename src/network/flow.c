@@ -28,6 +28,8 @@ static uint32_t add_link(DspFlows *flows, double capacity) {
     link.queue_size = flows->links[id].queue_size;
   } else {
     reserve(DspFlowLink, flows->links, flows->n_links, flows->links_size, 1);
+    flows->touched = g_renew(uint32_t, flows->touched, flows->links_size);
+    flows->changed = g_renew(uint32_t, flows->changed, flows->links_size);
     id = flows->n_links++;
   }
   flows->links[id] = link;
@@ -43,10 +45,6 @@ DspFlows *dsp_flows_new(guint n_links, const double *capacity) {
     add_link(flows, capacity[i]);
   flows->n_shared = n_links;
   flows->events = dsp_heap_new(n_links);
-  flows->fill = dsp_heap_new(n_links);
-  flows->touched = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-  flows->freed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-  flows->changed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
   flows->faster = g_array_new(FALSE, FALSE, sizeof(DspFasterFlow));
   return flows;
 }
@@ -61,10 +59,9 @@ void dsp_flows_free(DspFlows *flows) {
   g_free(flows->uses);
   g_free(flows->weights);
   dsp_heap_free(flows->events);
-  dsp_heap_free(flows->fill);
-  g_array_free(flows->touched, TRUE);
-  g_array_free(flows->freed, TRUE);
-  g_array_free(flows->changed, TRUE);
+  g_free(flows->fill);
+  g_free(flows->touched);
+  g_free(flows->changed);
   g_array_free(flows->faster, TRUE);
   g_free(flows);
 }
@@ -113,24 +110,26 @@ static void attach(DspFlows *flows, uint32_t use, uint32_t flow,
   link->first_use = use;
   link->waiting += on.weight;
   link->n_waiting++;
-  dsp_link_note(flows, on.link, touched);
+  dsp_link_touch(flows, on.link);
 }
 
-/* Takes a settled flow of `rate` off a link. */
-static void detach(DspFlows *flows, uint32_t id, double rate) {
+/* Takes a settled flow off a link. */
+static void detach(DspFlows *flows, uint32_t id, const DspFlow *flow) {
   const DspFlowUse *use = &flows->uses[id];
   DspFlowLink *link = &flows->links[use->link];
+  const double weight = dsp_use_weight(flows, id);
+  const double rate = flows->links[flow->bottleneck].level;
   if (use->next != DSP_NOWHERE)
     flows->uses[use->next].previous = use->previous;
   if (use->previous != DSP_NOWHERE)
     flows->uses[use->previous].next = use->next;
   else
     link->first_use = use->next;
-  link->used = link->first_use != DSP_NOWHERE
-                   ? link->used - dsp_use_weight(flows, id) * rate
-                   : 0;
+  link->used = link->first_use != DSP_NOWHERE ? link->used - weight * rate : 0;
+  if (flow->bottleneck == use->link)
+    link->bound = link->n_bound > 0 ? link->bound - weight : 0;
   if (link->n_bound > 0)
-    dsp_link_note(flows, use->link, freed);
+    dsp_link_touch(flows, use->link);
 }
 
 static uint32_t add_flow(DspFlows *flows) {
@@ -155,7 +154,6 @@ uint32_t dsp_flows_start(DspFlows *flows, double now, double bytes,
   const DspFlow flow = {bytes, DSP_NOWHERE, 0, add_uses(flows, n), n, TRUE};
   flows->now = now;
   flows->flows[id] = flow;
-  flows->n_waiting++;
   for (guint i = 0; i < n_uses; i++)
     attach(flows, flow.first + i, id, uses[i]);
   if (limited) {
@@ -167,10 +165,9 @@ uint32_t dsp_flows_start(DspFlows *flows, double now, double bytes,
 
 static void remove_flow(DspFlows *flows, uint32_t id) {
   DspFlow *flow = &flows->flows[id];
-  const double rate = flows->links[flow->bottleneck].level;
   for (uint32_t u = flow->first; u < flow->first + flow->n_uses; u++) {
     const uint32_t link = flows->uses[u].link;
-    detach(flows, u, rate);
+    detach(flows, u, flow);
     if (link >= flows->n_shared) {
       flows->links[link].first_use = flows->free_link;
       flows->free_link = link;

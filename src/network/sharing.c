@@ -4,13 +4,15 @@
  *
  * An allocation is max-min fair if and only if every flow has a bottleneck: a
  * saturated link on which no flow is faster (Bertsekas and Gallager, Data
- * Networks, 6.5.2). Filling takes links in the order of the level at which
- * their waiting flows would saturate them. A flow that does not wait keeps its
- * rate for as long as it has its bottleneck:
- *  - where a link fills up below its rate, it waits again, for that link;
- *  - where a link lost load, the flows that it holds back wait again.
- * Both only concern levels above the present one, so one pass upwards is
- * enough, and links out of reach of the change are never looked at. */
+ * Networks, 6.5.2). Filling takes the links that a change touched in the order
+ * of the level at which the flows that wait for a rate, and those that the link
+ * holds back already, would saturate them:
+ *  - flows of other bottlenecks that are faster than this wait too;
+ *  - the flows held back move to the level together, all in one go, or wait
+ *    too where another of their links cannot follow;
+ *  - the flows that wait settle.
+ * What that changes on other links only concerns levels above this one, so one
+ * pass upwards is enough, and links out of reach are never looked at. */
 #include "network/sharing.h"
 #include <math.h>
 
@@ -19,73 +21,141 @@
  * from them. */
 #define NEGLIGIBLE 1e-11
 
+/* ------------------------------------------------------------------------- */
+/* The links to fill, lowest level first, then lowest number. Unlike DspHeap,
+ * which tracks its events, it is emptied at once and never searched. */
+
+static gboolean lower(DspFill a, DspFill b) {
+  return a.level < b.level || (a.level == b.level && a.link < b.link);
+}
+
+static void push_fill(DspFlows *flows, uint32_t link, double level) {
+  if (flows->n_fill == flows->fill_size) {
+    flows->fill_size = MAX(2 * flows->fill_size, 64);
+    flows->fill = g_renew(DspFill, flows->fill, flows->fill_size);
+  }
+  const DspFill fill = {level, link};
+  uint32_t at = flows->n_fill++;
+  for (; at > 0 && lower(fill, flows->fill[(at - 1) / 2]); at = (at - 1) / 2)
+    flows->fill[at] = flows->fill[(at - 1) / 2];
+  flows->fill[at] = fill;
+}
+
+static DspFill pop_fill(DspFlows *flows) {
+  const DspFill first = flows->fill[0];
+  const uint32_t n = --flows->n_fill;
+  const DspFill last = flows->fill[n];
+  uint32_t at = 0;
+  for (uint32_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && lower(flows->fill[child + 1], flows->fill[child]))
+      child++;
+    if (!lower(flows->fill[child], last))
+      break;
+    flows->fill[at] = flows->fill[child];
+  }
+  flows->fill[at] = last;
+  return first;
+}
+
+/* ------------------------------------------------------------------------- */
+
 static double level_of(const DspFlowLink *link) {
-  return MAX(link->capacity - link->used, 0) / link->waiting;
+  const double free = link->capacity - link->used + link->bound * link->level;
+  return MAX(free, 0) / (link->waiting + link->bound);
 }
 
 /* Does it matter to the link at which of the two levels its flows run? */
 static gboolean near_level(const DspFlowLink *link, double a, double b) {
-  return fabs(a - b) * link->waiting <= NEGLIGIBLE * link->capacity;
+  return fabs(a - b) * (link->waiting + link->bound) <=
+         NEGLIGIBLE * link->capacity;
 }
 
-/* A flow waits for a new rate; until then it takes nothing. */
+/* Is there room for the link's own flows at the level? */
+static gboolean has_room(const DspFlowLink *link, double level) {
+  return link->used + link->bound * (level - link->level) +
+             link->waiting * level <=
+         link->capacity * (1 + NEGLIGIBLE);
+}
+
+void dsp_link_touch(DspFlows *flows, uint32_t id) {
+  DspFlowLink *link = &flows->links[id];
+  flows->n_dirty += !link->dirty;
+  link->dirty = 1;
+  if (link->touched)
+    return;
+  link->touched = 1;
+  flows->touched[flows->n_touched++] = id;
+}
+
+static void clean(DspFlows *flows, DspFlowLink *link) {
+  flows->n_dirty -= link->dirty;
+  link->dirty = 0;
+}
+
+static void note_changed(DspFlows *flows, uint32_t id) {
+  if (flows->links[id].changed)
+    return;
+  flows->links[id].changed = 1;
+  flows->changed[flows->n_changed++] = id;
+}
+
+/* Links that were touched take their place in `fill`. */
+static void push_touched(DspFlows *flows) {
+  for (uint32_t i = 0; i < flows->n_touched; i++) {
+    const uint32_t id = flows->touched[i];
+    DspFlowLink *link = &flows->links[id];
+    link->touched = 0;
+    if (link->n_waiting + link->n_bound > 0)
+      push_fill(flows, id, level_of(link));
+    else
+      clean(flows, link);
+  }
+  flows->n_touched = 0;
+}
+
+/* ------------------------------------------------------------------------- */
+
+/* The flow waits for a new rate; until then it takes nothing. */
 static void disturb(DspFlows *flows, uint32_t id) {
   DspFlow *flow = &flows->flows[id];
+  DspFlowLink *bottleneck = &flows->links[flow->bottleneck];
   if (flow->waits)
     return;
-  const double rate = flows->links[flow->bottleneck].level;
+  bottleneck->n_bound--;
   for (uint32_t u = flow->first; u < flow->first + flow->n_uses; u++) {
-    const uint32_t l = flows->uses[u].link;
+    DspFlowLink *link = &flows->links[flows->uses[u].link];
     const double weight = dsp_use_weight(flows, u);
-    flows->links[l].used -= weight * rate;
-    flows->links[l].waiting += weight;
-    flows->links[l].n_waiting++;
-    dsp_link_note(flows, l, touched);
+    if (link == bottleneck)
+      link->bound = link->n_bound > 0 ? link->bound - weight : 0;
+    link->used -= weight * bottleneck->level;
+    link->waiting += weight;
+    link->n_waiting++;
+    dsp_link_touch(flows, flows->uses[u].link);
   }
-  flows->links[flow->bottleneck].n_bound--;
   flow->waits = 1;
-  flows->n_waiting++;
 }
 
-static void release(DspFlows *flows, uint32_t id) {
-  uint32_t use = flows->links[id].first_use;
-  for (; use != DSP_NOWHERE && flows->links[id].n_bound > 0;
-       use = flows->uses[use].next)
-    if (flows->flows[flows->uses[use].flow].bottleneck == id)
-      disturb(flows, flows->uses[use].flow);
-}
-
-/* Everything that the last change disturbs waits, and `fill` knows it. */
-static void spread(DspFlows *flows) {
-  for (guint i = 0; i < flows->freed->len; i++) {
-    const uint32_t id = g_array_index(flows->freed, uint32_t, i);
-    flows->links[id].freed = 0;
-    release(flows, id);
-  }
-  g_array_set_size(flows->freed, 0);
-  for (guint i = 0; i < flows->touched->len; i++) {
-    const uint32_t id = g_array_index(flows->touched, uint32_t, i);
-    flows->links[id].touched = 0;
-    if (flows->links[id].n_waiting > 0)
-      dsp_heap_set(flows->fill, id, level_of(&flows->links[id]));
-  }
-  g_array_set_size(flows->touched, 0);
+/* All flows that the link holds back wait. */
+static void release(DspFlows *flows, const DspFlowLink *link) {
+  for (uint32_t i = 0; i < link->n_queue; i++)
+    disturb(flows, link->queue[i]);
 }
 
 /* Sums up the link afresh, which also ends the drift of rounding errors, and
- * returns the fastest rate on it. */
-static double survey(DspFlows *flows, DspFlowLink *link) {
+ * returns the fastest rate of flows with other bottlenecks. */
+static double survey(DspFlows *flows, uint32_t id) {
+  DspFlowLink *link = &flows->links[id];
   double fastest = 0, used = 0;
   for (uint32_t u = link->first_use; u != DSP_NOWHERE;
        u = flows->uses[u].next) {
     const DspFlow *flow = &flows->flows[flows->uses[u].flow];
-    if (flow->waits)
+    if (flow->waits || flow->bottleneck == id)
       continue;
     const double rate = flows->links[flow->bottleneck].level;
     used += dsp_use_weight(flows, u) * rate;
     fastest = MAX(fastest, rate);
   }
-  link->used = used;
+  link->used = used + link->bound * link->level;
   return fastest;
 }
 
@@ -95,17 +165,16 @@ static gint compare_faster(gconstpointer a, gconstpointer b) {
                             : (x->flow > y->flow) - (x->flow < y->flow);
 }
 
-static void list_faster(DspFlows *flows, const DspFlowLink *link,
-                        double level) {
+static void list_faster(DspFlows *flows, uint32_t id, double level) {
+  uint32_t u = flows->links[id].first_use;
   g_array_set_size(flows->faster, 0);
-  for (uint32_t u = link->first_use; u != DSP_NOWHERE;
-       u = flows->uses[u].next) {
-    const uint32_t id = flows->uses[u].flow;
-    if (flows->flows[id].waits)
+  for (; u != DSP_NOWHERE; u = flows->uses[u].next) {
+    const uint32_t f = flows->uses[u].flow;
+    const DspFlow *flow = &flows->flows[f];
+    if (flow->waits || flow->bottleneck == id)
       continue;
-    const DspFasterFlow faster = {
-        flows->links[flows->flows[id].bottleneck].level,
-        dsp_use_weight(flows, u), id};
+    const DspFasterFlow faster = {flows->links[flow->bottleneck].level,
+                                  dsp_use_weight(flows, u), f};
     if (faster.rate > level)
       g_array_append_val(flows->faster, faster);
   }
@@ -116,30 +185,60 @@ static void list_faster(DspFlows *flows, const DspFlowLink *link,
  * up once they wait too. */
 static void disturb_faster(DspFlows *flows, uint32_t id) {
   const DspFlowLink *link = &flows->links[id];
-  list_faster(flows, link, level_of(link));
-  double free = link->capacity - link->used, waiting = link->waiting;
+  double weight = link->waiting + link->bound, free = level_of(link) * weight;
+  list_faster(flows, id, level_of(link));
   for (guint i = 0; i < flows->faster->len; i++) {
     const DspFasterFlow *faster =
         &g_array_index(flows->faster, DspFasterFlow, i);
-    if (faster->rate * waiting <= free)
+    if (faster->rate * weight <= free)
       break;
     free += faster->weight * faster->rate;
-    waiting += faster->weight;
+    weight += faster->weight;
     disturb(flows, faster->flow);
   }
 }
 
-/* Where the flow was faster than it will be at `to`, there is room now. */
-static void leave(DspFlows *flows, const DspFlow *flow, uint32_t to,
-                  double level) {
-  const double slower = flows->links[flow->bottleneck].level - level;
-  for (uint32_t u = flow->first; u < flow->first + flow->n_uses; u++) {
-    const uint32_t l = flows->uses[u].link;
-    const DspFlowLink *link = &flows->links[l];
-    if (l != to && link->n_bound > 0 &&
-        slower * dsp_use_weight(flows, u) > NEGLIGIBLE * link->capacity)
-      dsp_link_note(flows, l, freed);
+/* ------------------------------------------------------------------------- */
+
+/* Moves the flows that the link holds back by `step` to `level`; FALSE if a
+ * link of theirs has no room for that. */
+static gboolean shift(DspFlows *flows, const DspFlowLink *link, double step,
+                      double level) {
+  gboolean room = TRUE;
+  for (uint32_t i = 0; i < link->n_queue; i++) {
+    const DspFlow *flow = &flows->flows[link->queue[i]];
+    if (flow->waits)
+      continue;
+    for (uint32_t u = flow->first; u < flow->first + flow->n_uses; u++) {
+      DspFlowLink *other = &flows->links[flows->uses[u].link];
+      if (other == link)
+        continue;
+      other->used += dsp_use_weight(flows, u) * step;
+      room = room && has_room(other, level);
+      if (other->n_bound + other->n_waiting > 0)
+        dsp_link_touch(flows, flows->uses[u].link);
+    }
   }
+  return room;
+}
+
+/* From now on the flows in the link's queue run at the level. */
+static gboolean set_level(DspFlows *flows, uint32_t id, double level) {
+  DspFlowLink *link = &flows->links[id];
+  const double step = level - link->level;
+  if (link->n_bound > 0 && step != 0 && !shift(flows, link, step, level) &&
+      step > 0) {
+    shift(flows, link, -step, 0);
+    return FALSE;
+  }
+  link->used += link->bound * step;
+  if (link->n_queue == 0 || step != 0) {
+    link->service = dsp_link_service(flows, link);
+    link->moment = flows->now;
+    link->level = level;
+    note_changed(flows, id);
+  }
+  return TRUE;
 }
 
 /* Moves a flow to the queue of its new bottleneck. */
@@ -151,90 +250,90 @@ static void requeue(DspFlows *flows, uint32_t id, uint32_t to) {
   if (from != DSP_NOWHERE) {
     flow->end -= dsp_link_service(flows, &flows->links[from]);
     dsp_queue_remove(flows, from, id);
-    dsp_link_note(flows, from, changed);
+    note_changed(flows, from);
   }
   flow->end += dsp_link_service(flows, &flows->links[to]);
   flow->bottleneck = to;
   dsp_queue_add(flows, to, id);
+  note_changed(flows, to);
 }
 
-static void settle(DspFlows *flows, uint32_t id, uint32_t to, double level) {
+static void settle(DspFlows *flows, uint32_t id, uint32_t to) {
   DspFlow *flow = &flows->flows[id];
+  DspFlowLink *bottleneck = &flows->links[to];
+  bottleneck->n_bound++;
   for (uint32_t u = flow->first; u < flow->first + flow->n_uses; u++) {
     DspFlowLink *link = &flows->links[flows->uses[u].link];
     const double weight = dsp_use_weight(flows, u);
-    link->used += weight * level;
-    link->waiting = --link->n_waiting ? link->waiting - weight : 0;
+    link->used += weight * bottleneck->level;
+    link->waiting = --link->n_waiting > 0 ? link->waiting - weight : 0;
+    if (link == bottleneck)
+      link->bound += weight;
+    else if (link->n_waiting + link->n_bound == 0)
+      clean(flows, link);
   }
-  if (flow->bottleneck != DSP_NOWHERE)
-    leave(flows, flow, to, level);
   requeue(flows, id, to);
   flow->waits = 0;
-  flows->links[to].n_bound++;
-  flows->n_waiting--;
 }
 
-/* The level of the link is that of its waiting flows: nothing stops them
- * before. */
-static void saturate(DspFlows *flows, uint32_t id, double level) {
-  DspFlowLink *link = &flows->links[id];
-  if (link->n_queue == 0 || link->level != level) {
-    link->service = dsp_link_service(flows, link);
-    link->moment = flows->now;
-  }
-  for (uint32_t u = link->first_use; u != DSP_NOWHERE; u = flows->uses[u].next)
-    if (flows->flows[flows->uses[u].flow].waits)
-      settle(flows, flows->uses[u].flow, id, level);
-  link->level = level;
-}
-
-/* Takes the link that fills up first at `key`, or sees that it does not. */
-static void fill(DspFlows *flows, uint32_t id, double key, double *last) {
-  DspFlowLink *link = &flows->links[id];
-  uint32_t next;
-  if (link->n_waiting == 0)
-    return;
-  double level = level_of(link);
-  if (level > key && !near_level(link, level, key) &&
-      !dsp_heap_is_empty(flows->fill) &&
-      dsp_heap_peek(flows->fill, &next) < level) {
-    dsp_heap_set(flows->fill, id, level);
-    return;
-  }
-  double fastest = survey(flows, link);
-  level = level_of(link);
+/* The level of a link: one that others have where the difference is nothing
+ * but rounding. */
+static double snap_level(const DspFlowLink *link, double fastest, double last) {
+  const double level = level_of(link);
   if (link->n_queue > 0 && near_level(link, level, link->level))
-    level = link->level;
-  else if (near_level(link, level, fastest))
-    level = fastest;
-  else if (near_level(link, level, *last))
-    level = *last;
+    return link->level;
+  if (near_level(link, level, fastest))
+    return fastest;
+  return near_level(link, level, last) ? last : level;
+}
+
+/* Fills the link, or sees that other flows must wait too. */
+static void fill_link(DspFlows *flows, uint32_t id, double *last) {
+  DspFlowLink *link = &flows->links[id];
+  const double fastest = survey(flows, id);
+  const double level = snap_level(link, fastest, *last);
   if (fastest > level && !near_level(link, level, fastest)) {
-    dsp_link_note(flows, id, touched);
     disturb_faster(flows, id);
-  } else if (link->n_bound > 0 && level != link->level) {
-    dsp_link_note(flows, id, touched);
-    release(flows, id);
-  } else {
-    dsp_link_note(flows, id, changed);
-    saturate(flows, id, level);
-    *last = level;
+    dsp_link_touch(flows, id);
+    return;
   }
+  if (!set_level(flows, id, level)) {
+    release(flows, link);
+    return;
+  }
+  for (uint32_t u = link->first_use; u != DSP_NOWHERE && link->n_waiting > 0;
+       u = flows->uses[u].next)
+    if (flows->flows[flows->uses[u].flow].waits)
+      settle(flows, flows->uses[u].flow, id);
+  clean(flows, link);
+  *last = level;
+}
+
+/* Takes the link that may be the next to fill up. What happened since it was
+ * put there only raised its level, or put it there again. */
+static void take_link(DspFlows *flows, double *last) {
+  const DspFill next = pop_fill(flows);
+  const DspFlowLink *link = &flows->links[next.link];
+  if (!link->dirty)
+    return;
+  const double level = level_of(link);
+  if (level > next.level && !near_level(link, level, next.level))
+    push_fill(flows, next.link, level);
+  else
+    fill_link(flows, next.link, last);
 }
 
 void dsp_sharing_solve(DspFlows *flows) {
   double last = 0;
-  spread(flows);
-  while (flows->n_waiting > 0) {
-    uint32_t id;
-    const double key = dsp_heap_pop(flows->fill, &id);
-    fill(flows, id, key, &last);
-    spread(flows);
+  push_touched(flows);
+  while (flows->n_dirty > 0) {
+    take_link(flows, &last);
+    push_touched(flows);
   }
-  for (guint i = 0; i < flows->changed->len; i++) {
-    const uint32_t id = g_array_index(flows->changed, uint32_t, i);
-    flows->links[id].changed = 0;
-    dsp_queue_schedule(flows, id);
+  flows->n_fill = 0;
+  for (uint32_t i = 0; i < flows->n_changed; i++) {
+    flows->links[flows->changed[i]].changed = 0;
+    dsp_queue_schedule(flows, flows->changed[i]);
   }
-  g_array_set_size(flows->changed, 0);
+  flows->n_changed = 0;
 }

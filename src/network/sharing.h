@@ -33,20 +33,28 @@ typedef struct {
   double capacity;
   double used;     /* by flows that do not wait, bytes/s */
   double waiting;  /* weight of the flows that wait */
+  double bound;    /* weight of the queue's flows that do not */
   double level;    /* rate of the flows in the queue */
   double service;  /* bytes each of them had until `moment` */
   double moment;   /* when level was set, s */
   double due;      /* when the first of the queue is done, s */
   uint32_t *queue; /* flows that this link holds back, a heap by end */
-  uint32_t n_queue, queue_size;
-  uint32_t n_bound; /* of the queue, do not wait */
+  uint32_t n_queue, queue_size, n_bound;
   uint32_t n_waiting, first_use;
-  uint32_t touched : 1, freed : 1, changed : 1; /* is in that list */
+  uint32_t touched : 1, changed : 1; /* is in that list */
+  uint32_t dirty : 1; /* its level may be wrong, or its flows have none */
 } DspFlowLink;
 
 #define DSP_USE_CLASSES 32
 
-/* A flow that is faster than the level of a link, for the solver. */
+/* The level at which its waiting and bound flows would fill a link; lower, out
+ * of date ones may stand beside it. */
+typedef struct {
+  double level;
+  uint32_t link;
+} DspFill;
+
+/* A flow that is faster than the level of a link. */
 typedef struct {
   double rate, weight;
   uint32_t flow;
@@ -60,14 +68,15 @@ struct DspFlows {
   DspFlowUse *uses; /* blocks of 2^class */
   double *weights;  /* of uses; NULL while all are 1 */
   uint32_t n_uses, uses_size, free_uses[DSP_USE_CLASSES];
-  uint32_t n_waiting; /* flows */
+  uint32_t n_dirty; /* links */
   double now;
   DspHeap *events; /* link: when its next flow is done */
-  DspHeap *fill;   /* link: the level at which its waiting flows fill it */
-  GArray *touched; /* links whose level in `fill` is out of date */
-  GArray *freed;   /* links that hold flows back perhaps without need */
-  GArray *changed; /* links with another level or queue */
-  GArray *faster;  /* scratch of the solver */
+  DspFill *fill;   /* a heap by level */
+  uint32_t n_fill, fill_size;
+  uint32_t *touched, n_touched; /* dirty links whose level in `fill` may be
+                                   too high */
+  uint32_t *changed, n_changed; /* links with another level or queue */
+  GArray *faster;               /* scratch of the solver */
 };
 
 static inline double dsp_use_weight(const DspFlows *flows, uint32_t use) {
@@ -82,17 +91,10 @@ static inline double dsp_link_service(const DspFlows *flows,
              : 0;
 }
 
-/* Puts a link in a list unless it is there. */
-#define dsp_link_note(flows, id, list)                                         \
-  G_STMT_START {                                                               \
-    if (!(flows)->links[id].list) {                                            \
-      (flows)->links[id].list = 1;                                             \
-      g_array_append_val((flows)->list, id);                                   \
-    }                                                                          \
-  }                                                                            \
-  G_STMT_END
+/* The flows of a link, or what they use of it, changed. */
+void dsp_link_touch(DspFlows *flows, uint32_t link);
 
-/* Gives every waiting flow its max-min fair rate. */
+/* Makes all rates max-min fair again. */
 void dsp_sharing_solve(DspFlows *flows);
 
 /* The queue of a link. */
