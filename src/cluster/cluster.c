@@ -11,6 +11,8 @@
 #define HOST_FOLDER    "hwprofiles/hosts"
 #define HOST_SCHEMA    "dspsim.host/1"
 #define MAX_FIELDS     16
+#define MAX_RATE       1e15
+#define MAX_MESH       64
 
 const char *const dsp_link_type_names[] = {"nvlink", "pcie",   "host",
                                            "nic",    "fabric", NULL};
@@ -36,8 +38,6 @@ static void file_clear(File *file) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(File, file_clear)
 
-#define END                                                                    \
-  { NULL, 0, 0, 0, NULL, NULL }
 #define NAME(key, flags, doc)                                                  \
   { #key, DSP_FIELD_STRING, G_STRUCT_OFFSET(File, key), flags, NULL, doc }
 #define SECTION(key, flags, doc)                                               \
@@ -60,7 +60,7 @@ static const DspField host_root[] = {
     SECTION(cpu, 0, "a CPU's memory"),
     SECTION(socket, DSP_FIELD_OPTIONAL, "the links between CPUs"),
     SECTION(launch, 0, "time to issue work to a GPU"),
-    END,
+    {NULL},
 };
 
 static const DspField node_fields[] = {
@@ -82,14 +82,14 @@ static const DspField node_fields[] = {
     FIELD("memory_reserved", NUMBER, memory_reserved,
           DSP_FIELD_OPTIONAL | DSP_FIELD_ZERO,
           "share of GPU memory that is not for tensors"),
-    END,
+    {NULL},
 };
 
 #define PAIR(name, doc)                                                        \
   static const DspField name##_fields[] = {                                    \
       FIELD("bandwidth", RATE, name##_bandwidth, 0, doc ", one way"),          \
       FIELD("latency", TIME, name##_latency, 0, "time over it"),               \
-      END,                                                                     \
+      {NULL},                                                                  \
   }
 PAIR(pcie, "payload of a GPU's PCIe slot");
 PAIR(cpu, "rate of staging copies in a CPU's memory");
@@ -103,7 +103,7 @@ static const DspField nic_fields[] = {
           "time from a NIC to its leaf switch"),
     FIELD("gpudirect", BOOL, gpudirect, DSP_FIELD_OPTIONAL,
           "NICs read and write GPU memory"),
-    END,
+    {NULL},
 };
 
 static const DspField fabric_fields[] = {
@@ -117,7 +117,7 @@ static const DspField fabric_fields[] = {
           "time from a leaf to the spine"),
     FIELD("max_nodes", COUNT, max_nodes, DSP_FIELD_OPTIONAL,
           "most nodes of the cluster"),
-    END,
+    {NULL},
 };
 
 static const DspField launch_fields[] = {
@@ -130,13 +130,13 @@ static const DspField launch_fields[] = {
     FIELD("graph", TIME, launch.graph, 0, "gap between operations of a graph"),
     FIELD("collective", TIME, launch.collective, 0,
           "CPU time of one collective call"),
-    END,
+    {NULL},
 };
 
 static const DspField price_fields[] = {
     FIELD("gpu_hour", NUMBER, price, 0, "price of one GPU for one hour"),
     FIELD("currency", STRING, currency, 0, "its currency, such as USD"),
-    END,
+    {NULL},
 };
 
 static const DspField nccl_fields[] = {
@@ -144,7 +144,7 @@ static const DspField nccl_fields[] = {
           "version, such as 2.28"),
     FIELD("algorithm", STRING, nccl_algorithm, DSP_FIELD_OPTIONAL,
           "forced, as NCCL_ALGO"),
-    END,
+    {NULL},
 };
 
 static const DspRange node_ranges[] = {
@@ -153,21 +153,21 @@ static const DspRange node_ranges[] = {
     {"gpus_per_pcie_switch", 1, DSP_MAX_GPUS_PER_NODE},
     {"pcie_switches_per_cpu", 1, DSP_MAX_GPUS_PER_NODE},
     {"memory_reserved", 0, 0.9},
-    {NULL, 0, 0},
+    {NULL},
 };
 static const DspRange nic_ranges[] = {
     {"count", 1, DSP_MAX_NICS_PER_NODE},
-    {NULL, 0, 0},
+    {NULL},
 };
 static const DspRange fabric_ranges[] = {
     {"nodes_per_leaf", 1, DSP_MAX_NODES},
     {"oversubscription", 1, 1000},
     {"max_nodes", 1, DSP_MAX_NODES},
-    {NULL, 0, 0},
+    {NULL},
 };
 static const DspRange nccl_ranges[] = {
     {"version", 2, 3},
-    {NULL, 0, 0},
+    {NULL},
 };
 
 /* The objects of a file that fill the cluster, in this order. `shared`: the
@@ -208,7 +208,7 @@ static const DspField cluster_root[] = {
     SECTION(launch, DSP_FIELD_OPTIONAL, "what differs from the host's"),
     SECTION(price, DSP_FIELD_OPTIONAL, "what a GPU costs"),
     SECTION(nccl, DSP_FIELD_OPTIONAL, "the NCCL that runs there"),
-    END,
+    {NULL},
 };
 
 gboolean dsp_check_ranges(const DspJson *json, const cJSON *node,
@@ -219,8 +219,9 @@ gboolean dsp_check_ranges(const DspJson *json, const cJSON *node,
       item = cJSON_GetObjectItemCaseSensitive(item, "value");
     if (cJSON_IsNumber(item) &&
         (item->valuedouble < r->least || item->valuedouble > r->most))
-      return dsp_json_fail(json, item, error, "\"%s\" must be from %g to %g",
-                           r->key, r->least, r->most);
+      return dsp_json_fail(json, item, error,
+                           "'%s' must be from %.15g to %.15g", r->key, r->least,
+                           r->most);
   }
   return TRUE;
 }
@@ -262,7 +263,7 @@ static gboolean read_root(const DspJson *json, const DspField *fields,
   if (g_strcmp0(file->schema, schema) == 0)
     return TRUE;
   return dsp_json_fail(json, cJSON_GetObjectItemCaseSensitive(root, "schema"),
-                       error, "\"schema\" must be \"%s\"", schema);
+                       error, "'schema' must be '%s'", schema);
 }
 
 static gboolean load_host(DspCluster *cluster, const char *name,
@@ -317,7 +318,7 @@ static gboolean load_part(
   }
   const cJSON *root = dsp_json_root(json);
   return dsp_json_fail(json, cJSON_GetObjectItemCaseSensitive(root, key), error,
-                       "\"%s\": %s", key, why->message);
+                       "'%s': %s", key, why->message);
 }
 
 static gboolean load_named_parts(DspCluster *c, const DspJson *json,
@@ -401,6 +402,10 @@ static gboolean mesh_without_bandwidth(const DspCluster *c) {
   return c->node_kind == DSP_NODE_MESH && c->intra.bandwidth <= 0;
 }
 
+static gboolean mesh_too_large(const DspCluster *c) {
+  return c->node_kind == DSP_NODE_MESH && c->gpus_per_node > MAX_MESH;
+}
+
 static gboolean domain_without_switch(const DspCluster *c) {
   return c->domain_nodes > 1 && c->node_kind != DSP_NODE_SWITCH;
 }
@@ -436,6 +441,15 @@ static gboolean sockets_without_link(const DspCluster *c) {
          c->socket_bandwidth <= 0;
 }
 
+static gboolean rate_too_high(const DspCluster *c) {
+  double rates[] = {c->nvlink_bandwidth, c->intra.bandwidth,  c->pcie_bandwidth,
+                    c->cpu_bandwidth,    c->socket_bandwidth, c->nic_bandwidth};
+  for (guint i = 0; i < G_N_ELEMENTS(rates); i++)
+    if (rates[i] > MAX_RATE)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean algorithm_unknown(const DspCluster *c) {
   static const char *const known[] = {"ring", "tree",     "nvls",
                                       "p2p",  "nvlstree", NULL};
@@ -446,25 +460,27 @@ static const struct {
   gboolean (*broken)(const DspCluster *cluster);
   const char *message;
 } rules[] = {
-    {no_nvlink, "kind \"switch\" needs \"nvlink_bandwidth\", or a GPU with "
-                "links and an \"intra\" network with \"bandwidth\""},
-    {mesh_without_matrix, "kind \"mesh\" and the key \"mesh\" need each other"},
+    {no_nvlink, "kind 'switch' needs 'nvlink_bandwidth', or a GPU with "
+                "links and an 'intra' network with 'bandwidth'"},
+    {mesh_without_matrix, "kind 'mesh' and the key 'mesh' need each other"},
     {mesh_without_bandwidth,
-     "kind \"mesh\" needs an \"intra\" network with \"bandwidth\""},
-    {domain_without_switch, "\"domain_nodes\" needs kind \"switch\""},
-    {net_without_nics, "kind \"net\" needs \"nic\""},
-    {nics_without_network, "\"nic\" and \"inter\" need each other"},
+     "kind 'mesh' needs an 'intra' network with 'bandwidth'"},
+    {mesh_too_large, "kind 'mesh' has at most 64 GPUs"},
+    {domain_without_switch, "'domain_nodes' needs kind 'switch'"},
+    {net_without_nics, "kind 'net' needs 'nic'"},
+    {nics_without_network, "'nic' and 'inter' need each other"},
     {nics_without_bandwidth,
-     "\"nic\" needs \"bandwidth\", or an \"inter\" network that has it"},
+     "'nic' needs 'bandwidth', or an 'inter' network that has it"},
     {nics_without_fabric,
-     "\"nic\" and a \"fabric\" that is not \"none\" need each other"},
+     "'nic' and a 'fabric' that is not 'none' need each other"},
     {nics_uneven, "more NICs than GPUs must be a multiple of the GPUs"},
     {leaf_without_size,
-     "\"fabric\" of kind \"rail\" or \"tree\" needs \"nodes_per_leaf\""},
+     "'fabric' of kind 'rail' or 'tree' needs 'nodes_per_leaf'"},
     {sockets_without_link,
-     "GPUs on more than one CPU need \"socket\" with \"bandwidth\""},
+     "GPUs on more than one CPU need 'socket' with 'bandwidth'"},
+    {rate_too_high, "no link can have more than 1 PB/s"},
     {algorithm_unknown,
-     "\"nccl\" \"algorithm\" must be ring, tree, nvls, nvlstree or p2p"},
+     "'nccl' 'algorithm' must be ring, tree, nvls, nvlstree or p2p"},
 };
 
 /* The value, or what the shared file says where there is none. */

@@ -60,15 +60,16 @@ extern const char *const dsp_fabric_kind_names[];
  *   ring   n-1 (all_gather, reduce_scatter), 2(n-1) (all_reduce), n (broadcast,
  *          reduce); the N-1 or 2(N-1) of them that cross nodes are `inter`'s
  *   tree   2((p-1) intra + log2 N inter), with tree_PROTOCOL for step_PROTOCOL
- *   nvls   one step_nvls, and nothing reaches more than nvls_efficiency times
- *          the GPU's NVLink bandwidth, as algbw of an all_reduce
+ *   nvls   one step_nvls, and an all_reduce's algbw reaches at most
+ *          nvls_efficiency times the GPU's NVLink bandwidth (`inter`: the
+ *          node's NIC bandwidth, where the network's switches reduce)
  *   p2p    p2p_launch in the place of launch, and p2p_peer for each peer in
  *          the place of steps */
 typedef struct {
   double bandwidth;      /* payload of one NVLink or one NIC, one way */
   double latency;        /* s over one link */
   double channel_rate;   /* copy rate of one channel (thread block) */
-  int64_t channels;      /* most channels of a collective */
+  int64_t channels;      /* most channels of a collective, all NICs in use */
   int64_t p2p_channels;  /* most channels of send/recv */
   int64_t peer_channels; /* most channels of send/recv with one peer */
   double launch;         /* s a collective launch on the GPU, above step time */
@@ -125,9 +126,10 @@ DspCluster *dsp_cluster_load(const char *name, GError **error);
 void dsp_cluster_free(DspCluster *cluster);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspCluster, dsp_cluster_free)
 
-/* The one-line description of a cluster, from which dsp_cluster_load makes a
- * cluster with the same nodes, links and NICs (PCIe trees and meshes have no
- * description: NULL). The caller frees. */
+/* The one-line description from which dsp_cluster_load makes a cluster with the
+ * same GPUs, NVLinks, NICs and kind of fabric; NULL where there is none (a
+ * mesh, GPUs on several CPUs, an NVLink domain of many nodes). The caller
+ * frees. */
 char *dsp_cluster_describe(const DspCluster *cluster);
 
 /* ------------------------------------------------------------------------- */
@@ -155,6 +157,12 @@ extern const char *const dsp_path_names[];
  * outlive the topology. Free with dsp_topology_free. */
 DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,
                               GError **error);
+
+/* The same with the first `gpus_per_node` GPUs of each of `nodes` nodes, as
+ * measurements with one or four GPUs of a node have it. GPUs are numbered
+ * without gaps; the node's links and NICs are all there. */
+DspTopology *dsp_topology_new_partial(const DspCluster *cluster, guint nodes,
+                                      guint gpus_per_node, GError **error);
 void dsp_topology_free(DspTopology *topology);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspTopology, dsp_topology_free)
 

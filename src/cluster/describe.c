@@ -31,7 +31,7 @@ struct Key {
 
 static gboolean wrong(const Key *key, GError **error) {
   g_clear_error(error);
-  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "\"%s\" must be %s", key->name,
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "'%s' must be %s", key->name,
               key->right);
   return FALSE;
 }
@@ -215,11 +215,10 @@ static const Key *find_key(const char *name, GError **error) {
     names[i] = keys[i].name;
   }
   const char *near = dsp_nearest_name(name, names);
-  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
-              near ? "\"%s\" is not a key; did you mean \"%s\"?"
-                   : "\"%s\" is not a key; keys are node, gpu, type, nvlink, "
-                     "pcie, nic, latency, fabric, oversubscription and price",
-              name, near);
+  g_autofree char *right = near ? g_strdup_printf("did you mean '%s'?", near)
+                                : g_strjoinv(", ", (char **)names);
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "unknown key '%s', %s%s", name,
+              near ? "" : "must be one of ", right);
   return NULL;
 }
 
@@ -229,7 +228,7 @@ static gboolean parse_word(DspCluster *cluster, const char *word, guint *seen,
   const char *colon = strchr(word, ':');
   if (!colon || colon[1] == '\0') {
     g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
-                "\"%s\" must be a key and a value, such as gpu:8", word);
+                "'%s' must be a key and a value, such as gpu:8", word);
     return FALSE;
   }
   g_autofree char *name = g_strndup(word, (gsize)(colon - word));
@@ -238,8 +237,7 @@ static gboolean parse_word(DspCluster *cluster, const char *word, guint *seen,
     return FALSE;
   guint bit = 1u << (key - keys);
   if (*seen & bit) {
-    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "\"%s\" is given twice",
-                name);
+    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "'%s' is given twice", name);
     return FALSE;
   }
   *seen |= bit;
@@ -287,10 +285,10 @@ static gboolean finish(DspCluster *cluster, GError **error) {
                               nics ? DEFAULT_INTER : NULL, error))
     return FALSE;
   g_autofree char *why = cluster->gpus_per_node == 0
-                             ? g_strdup("\"gpu\" is missing")
+                             ? g_strdup("'gpu' is missing")
                              : dsp_cluster_complete(cluster);
   if (!why && !nics && cluster->max_nodes > 1)
-    why = g_strdup("more than one node needs \"nic\", such as nic:8x50GBps");
+    why = g_strdup("more than one node needs 'nic', such as nic:8x50GBps");
   if (why)
     g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
                 "cluster description, column 1: %s", why);
@@ -304,10 +302,18 @@ gboolean dsp_cluster_parse(DspCluster *cluster, const char *text,
          parse_words(cluster, text, error) && finish(cluster, error);
 }
 
+/* What a description makes: NVSwitch nodes, or GPUs on one CPU's PCIe. */
+static gboolean can_describe(const DspCluster *cluster) {
+  if (cluster->domain_nodes > 1)
+    return FALSE;
+  return cluster->node_kind == DSP_NODE_SWITCH ||
+         (cluster->node_kind == DSP_NODE_PCIE && cluster->pcie_p2p &&
+          cluster->gpus_per_pcie_switch == 1 &&
+          cluster->pcie_switches_per_cpu >= cluster->gpus_per_node);
+}
+
 char *dsp_cluster_describe(const DspCluster *cluster) {
-  if ((cluster->node_kind != DSP_NODE_SWITCH &&
-       cluster->node_kind != DSP_NODE_PCIE) ||
-      cluster->domain_nodes > 1)
+  if (!can_describe(cluster))
     return NULL;
   GString *text = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {

@@ -52,6 +52,7 @@ static const struct {
 struct DspTopology {
   const DspCluster *cluster;
   guint gpus, nodes, gpus_per_node;
+  guint used;           /* GPUs of a node that are numbered, the first of it */
   guint rails;          /* NICs of a node, those of one GPU counted as one */
   guint switches, cpus; /* of a node */
   guint leaves;
@@ -71,7 +72,7 @@ static guint ceil_div(guint a, guint b) {
 /* Places in a node */
 
 static guint local(const DspTopology *t, guint gpu) {
-  return gpu % t->gpus_per_node;
+  return gpu % t->used;
 }
 
 static guint switch_of(const DspTopology *t, guint gpu) {
@@ -194,28 +195,33 @@ static void add_fabric(DspTopology *t) {
         DSP_LINK_FABRIC, down / c->oversubscription, c->spine_latency};
 }
 
-/* The most GPUs that the cluster has, at most MAX_GPUS. */
-static guint most_gpus(const DspCluster *c) {
+/* The most nodes that the cluster has, at most MAX_GPUS. */
+static guint most_nodes(const DspCluster *c) {
   int64_t nodes = c->max_nodes ? c->max_nodes : MAX_GPUS;
   if (c->fabric == DSP_FABRIC_NONE)
     nodes = MIN(nodes, c->domain_nodes);
-  return (guint)MIN(nodes * c->gpus_per_node, MAX_GPUS);
+  return (guint)MIN(nodes, MAX_GPUS / c->gpus_per_node);
 }
 
-DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,
-                              GError **error) {
-  g_return_val_if_fail(cluster && gpus > 0, NULL);
-  if (gpus > most_gpus(cluster)) {
-    g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
-                "%s has %u GPUs, not %u; use at most %u", cluster->name,
-                most_gpus(cluster), gpus, most_gpus(cluster));
-    return NULL;
-  }
+static gboolean check_size(const DspCluster *cluster, guint nodes, guint gpus,
+                           GError **error) {
+  guint most = most_nodes(cluster), per_node = (guint)cluster->gpus_per_node;
+  if (nodes <= most && gpus <= most * per_node)
+    return TRUE;
+  g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
+              "%s has at most %u nodes of %u GPUs; use at most %u GPUs",
+              cluster->name, most, per_node, most * per_node);
+  return FALSE;
+}
+
+static DspTopology *new_topology(const DspCluster *cluster, guint nodes,
+                                 guint used, guint gpus) {
   DspTopology *t = g_new0(DspTopology, 1);
   t->cluster = cluster;
   t->gpus = gpus;
+  t->nodes = nodes;
+  t->used = used;
   t->gpus_per_node = (guint)cluster->gpus_per_node;
-  t->nodes = ceil_div(gpus, t->gpus_per_node);
   t->rails = (guint)MIN(cluster->nics, cluster->gpus_per_node);
   t->switches =
       ceil_div(t->gpus_per_node, (guint)cluster->gpus_per_pcie_switch);
@@ -223,6 +229,31 @@ DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,
   add_node(t);
   add_fabric(t);
   return t;
+}
+
+DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,
+                              GError **error) {
+  g_return_val_if_fail(cluster && gpus > 0, NULL);
+  guint per_node = (guint)cluster->gpus_per_node;
+  guint nodes = ceil_div(gpus, per_node);
+  return check_size(cluster, nodes, gpus, error)
+             ? new_topology(cluster, nodes, per_node, gpus)
+             : NULL;
+}
+
+DspTopology *dsp_topology_new_partial(const DspCluster *cluster, guint nodes,
+                                      guint gpus_per_node, GError **error) {
+  g_return_val_if_fail(cluster && nodes > 0 && gpus_per_node > 0, NULL);
+  if (gpus_per_node > cluster->gpus_per_node) {
+    g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
+                "a node of %s has %u GPUs, not %u", cluster->name,
+                (guint)cluster->gpus_per_node, gpus_per_node);
+    return NULL;
+  }
+  return check_size(cluster, nodes, 1, error)
+             ? new_topology(cluster, nodes, gpus_per_node,
+                            nodes * gpus_per_node)
+             : NULL;
 }
 
 void dsp_topology_free(DspTopology *topology) {
@@ -246,7 +277,7 @@ guint dsp_topology_nodes(const DspTopology *topology) {
 }
 
 guint dsp_topology_node(const DspTopology *topology, guint gpu) {
-  return gpu / topology->gpus_per_node;
+  return gpu / topology->used;
 }
 
 guint dsp_topology_domain(const DspTopology *topology, guint gpu) {

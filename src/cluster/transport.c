@@ -44,7 +44,7 @@ static const DspField network_fields[] = {
     FIELD(nvls_efficiency, NUMBER, DSP_FIELD_OPTIONAL,
           "share of NVLink bandwidth that an NVLS all_reduce reaches"),
     FIELD(step_nvls, TIME, DSP_FIELD_OPTIONAL, "one pass through the switch"),
-    {NULL, 0, 0, 0, NULL, NULL},
+    {NULL},
 };
 #undef FIELD
 
@@ -55,7 +55,7 @@ static const DspRange network_ranges[] = {
     {"channels", 1, 64},
     {"p2p_channels", 1, 64},
     {"peer_channels", 1, 64},
-    {NULL, 0, 0},
+    {NULL},
 };
 
 static gboolean check(const DspJson *json, const NetworkFile *file,
@@ -63,12 +63,12 @@ static gboolean check(const DspJson *json, const NetworkFile *file,
   const cJSON *root = dsp_json_root(json);
   if (g_strcmp0(file->schema, NETWORK_SCHEMA) != 0)
     return dsp_json_fail(json, cJSON_GetObjectItemCaseSensitive(root, "schema"),
-                         error, "must be \"" NETWORK_SCHEMA "\"");
+                         error, "'schema' must be '" NETWORK_SCHEMA "'");
   const DspTransport *t = &file->transport;
   if (t->nvls && (t->nvls_efficiency <= 0 || t->step_nvls <= 0))
     return dsp_json_fail(
         json, cJSON_GetObjectItemCaseSensitive(root, "nvls"), error,
-        "needs \"nvls_efficiency\" and \"step_nvls\" beside it");
+        "'nvls' needs 'nvls_efficiency' and 'step_nvls' beside it");
   return dsp_check_ranges(json, root, network_ranges, error);
 }
 
