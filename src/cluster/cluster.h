@@ -63,16 +63,20 @@ extern const char *const dsp_fabric_kind_names[];
  *   nvls   one step_nvls, and an all_reduce's algbw reaches at most
  *          nvls_efficiency times the GPU's NVLink bandwidth (`inter`: the
  *          node's NIC bandwidth, where the network's switches reduce)
- *   p2p    p2p_launch in the place of launch, and p2p_peer for each peer in
- *          the place of steps */
+ *   p2p    p2p_launch in the place of launch, p2p_peer for each peer in the
+ *          place of steps, p2p_channel_rate for channel_rate; and an
+ *          all_to_all is no faster than all_to_all_rate
+ * The launch of `inter` is added to that of `intra`. */
 typedef struct {
-  double bandwidth;      /* payload of one NVLink or one NIC, one way */
-  double latency;        /* s over one link */
-  double channel_rate;   /* copy rate of one channel (thread block) */
-  int64_t channels;      /* most channels of a collective, all NICs in use */
-  int64_t p2p_channels;  /* most channels of send/recv */
-  int64_t peer_channels; /* most channels of send/recv with one peer */
-  double launch;         /* s a collective launch on the GPU, above step time */
+  double bandwidth;            /* payload of one NVLink or one NIC, one way */
+  double latency;              /* s over one link */
+  double channel_rate;         /* of one channel (thread block), collectives */
+  double p2p_channel_rate;     /* of one channel, send/recv */
+  double all_to_all_rate;      /* what leaves one GPU or one NIC; 0: no limit */
+  int64_t channels;            /* most channels of a collective, on all NICs */
+  int64_t p2p_channels;        /* most channels of send/recv */
+  int64_t peer_channels;       /* most channels of send/recv with one peer */
+  double launch;               /* s a collective launch, above step time */
   double p2p_launch, p2p_peer; /* s a group of send/recv, and each peer of it */
   double step_ll, step_ll128, step_simple; /* s a step, per protocol */
   double tree_ll, tree_ll128, tree_simple; /* s a level of a tree */
