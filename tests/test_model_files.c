@@ -206,6 +206,27 @@ static void test_shape(void) {
   DSP_CHECK_INT(image->guidance, 1);
 }
 
+/* The example of dspsim-model(5) is a model. */
+static void test_manual(void) {
+  static const char begin[] = ".Bd -literal\n{\n  \"schema\"", end[] = "\n.Ed";
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = dsp_test_path("man/dspsim-model.5");
+  g_autofree char *page = NULL;
+  g_file_get_contents(path, &page, NULL, &error);
+  DSP_CHECK_NO_ERROR(error);
+  char *example = page ? strstr(page, begin) : NULL;
+  char *after = example ? strstr(example, end) : NULL;
+  if (!DSP_CHECK(after, "the page has no example"))
+    return;
+  *after = '\0';
+  g_autoptr(DspModel) model =
+      dsp_test_model_text(strchr(example, '\n') + 1, &error);
+  DSP_CHECK_NO_ERROR(error);
+  /* qkv, proj, fc1 and fc2 with bias, two norms */
+  DSP_CHECK_INT(model ? dsp_model_parameters(model) : 0,
+                12 * (12 * 512 * 512 + (3 + 1 + 4 + 1 + 4) * 512));
+}
+
 static void test_no_such_model(void) {
   g_autoptr(GError) error = NULL;
   DSP_CHECK(!dsp_model_load("transformer-2d-720", &error), "loads");
@@ -220,6 +241,7 @@ CU_TestInfo file_tests[] = {
     {"parallel attention and MLP", test_parallel_block},
     {"columns of queries and keys", test_query_columns},
     {"dimensions and streams", test_shape},
+    {"the manual's example", test_manual},
     {"an unknown name suggests the nearest", test_no_such_model},
     CU_TEST_INFO_NULL,
 };
