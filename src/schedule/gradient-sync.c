@@ -74,9 +74,18 @@ void dsp_sync_before_block(DspBuilder *builder, const DspBlock *block) {
     sync_block(builder, DSP_ALL_GATHER, block, builder->gathered, -1);
 }
 
+/* The gradients are complete when the segment's computing so far is. */
+static int last_compute(const DspBuilder *builder) {
+  const DspStep *steps = dsp_segment_steps(builder->segment);
+  int last = (int)builder->segment->steps->len - 1;
+  while (last >= 0 && steps[last].stream != DSP_STREAM_COMPUTE)
+    last--;
+  return last;
+}
+
 void dsp_sync_after_backward(DspBuilder *builder, const DspBlock *block) {
   int waits[2];
-  int last = (int)builder->segment->steps->len - 1;
+  int last = last_compute(builder);
   sync_block(builder, builder->plan->zero ? DSP_REDUCE_SCATTER : DSP_ALL_REDUCE,
              block, waits, last);
 }

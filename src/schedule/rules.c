@@ -276,6 +276,7 @@ gboolean dsp_plan_nearest(const DspJob *job, const DspPlan *plan,
                           gpointer data, DspPlan *nearest) {
   Search search = {job, plan, accepts, data, nearest, INFINITY};
   DspPlan candidate = *plan;
+  *nearest = *plan;
   int64_t left = job->gpus;
   for (int i = 0; i < DSP_N_AXES; i++)
     if (i != DSP_AXIS_DP && !(plan->method->axes & (1u << i))) {

@@ -58,6 +58,7 @@ typedef struct {
   Rank *ranks;
   Meeting *meetings;    /* by axis, stream and group */
   GArray *flow_meeting; /* guint: meeting of each flow id */
+  GArray *ended;        /* guint: meetings whose flows have just ended */
   DspHeap *heap;        /* events: streams of ranks, then meetings */
   uint64_t events;
 } Sim;
@@ -297,12 +298,22 @@ static void stream_due(Sim *sim, guint event, double now) {
     end(sim, rank, kind, now);
 }
 
-static void flow_ended(Sim *sim, uint32_t flow, double now) {
-  guint index = g_array_index(sim->flow_meeting, guint, flow);
+static void meeting_ended(Sim *sim, guint index, double now) {
   Meeting meeting = sim->meetings[index];
   Members m = members_of(sim, meeting.axis, meeting.group);
   for (guint i = 0; i < m.n; i++)
     end(sim, m.first + i * m.stride, meeting.stream, now);
+}
+
+/* All flows that end now have ended before what follows from it starts. */
+static void flows_due(Sim *sim, double now) {
+  uint32_t flow;
+  g_array_set_size(sim->ended, 0);
+  while (dsp_flows_finish(sim->fabric->flows, now, &flow))
+    g_array_append_val(sim->ended,
+                       g_array_index(sim->flow_meeting, guint, flow));
+  for (guint i = 0; i < sim->ended->len; i++)
+    meeting_ended(sim, g_array_index(sim->ended, guint, i), now);
 }
 
 static double next_event(const Sim *sim) {
@@ -323,8 +334,7 @@ static void run(Sim *sim) {
     if (isinf(due) && isinf(flow))
       return;
     if (flow < due) {
-      if (dsp_flows_finish(sim->fabric->flows, flow, &id))
-        flow_ended(sim, id, flow);
+      flows_due(sim, flow);
       continue;
     }
     dsp_heap_pop(sim->heap, &id);
@@ -370,6 +380,7 @@ static void sim_clear(Sim *sim) {
   g_free(sim->ranks);
   g_free(sim->meetings);
   g_array_free(sim->flow_meeting, TRUE);
+  g_array_free(sim->ended, TRUE);
   dsp_heap_free(sim->heap);
   dsp_fabric_free(sim->fabric);
 }
@@ -441,6 +452,7 @@ void dsp_simulate(const DspSchedule *schedule, DspPrices *prices,
   guint meetings = DSP_N_GROUPS * DSP_N_STREAM_KINDS * sim.n_ranks;
   sim.meetings = g_new0(Meeting, meetings);
   sim.flow_meeting = g_array_new(FALSE, TRUE, sizeof(guint));
+  sim.ended = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.heap = dsp_heap_new(sim.n_ranks * DSP_N_STREAM_KINDS + meetings);
   ranks_new(&sim);
   run(&sim);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulator: every rank and folded ranks agree to the last bit; the times
+ * add up; no answer beats its bound; more bandwidth never slows a plan; bytes
+ * on links are those that the schedule declares. */
+#include "schedule/method.h"
+#include "search/enumerate.h"
+#include "sim/predict.h"
+#include "test.h"
+
+static DspModel *video, *llama, *divided;
+static DspCluster *h100, *h200;
+
+static int setup(void) {
+  g_autofree char *path =
+      dsp_test_path("tests/data/models/divided-64-heads.json");
+  video = dsp_model_load("transformer-2d-720m", NULL);
+  llama = dsp_model_load("llama-2-7b", NULL);
+  divided = dsp_model_load(path, NULL);
+  h100 = dsp_cluster_load("dgx-h100", NULL);
+  h200 = dsp_cluster_load("hgx-h200-roce", NULL);
+  return !video || !llama || !divided || !h100 || !h200;
+}
+
+static int teardown(void) {
+  dsp_model_free(video);
+  dsp_model_free(llama);
+  dsp_model_free(divided);
+  dsp_cluster_free(h100);
+  dsp_cluster_free(h200);
+  return 0;
+}
+
+static DspJob job_of(const DspModel *model, const DspCluster *cluster,
+                     guint gpus) {
+  return (DspJob){.model = model,
+                  .cluster = cluster,
+                  .gpus = gpus,
+                  .lengths = dsp_model_default_lengths(model),
+                  .batch = 1};
+}
+
+static GArray *plans_of(const DspJob *job, int zero) {
+  DspPlanSpace space = {
+      .variant = -1, .home = -1, .recompute = DSP_RECOMPUTE_FULL, .zero = zero};
+  space.degree[DSP_AXIS_CFG] = space.degree[DSP_AXIS_TP] = 1;
+  return dsp_enumerate_plans(job, &space);
+}
+
+/* Calls `check` with the prediction of every plan that runs. */
+static void each_plan(const DspJob *job, int zero, gboolean every_rank,
+                      void (*check)(const DspJob *, const DspPrediction *,
+                                    gpointer),
+                      gpointer data) {
+  g_autoptr(DspTopology) topology =
+      dsp_topology_new(job->cluster, job->gpus, NULL);
+  g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+  g_autoptr(GArray) plans = plans_of(job, zero);
+  DspSimOptions options = {.every_rank = every_rank};
+  for (guint i = 0; i < plans->len; i++) {
+    DspPrediction p;
+    dsp_predict(job, &g_array_index(plans, DspPlan, i), prices, &options, &p);
+    if (p.feasible)
+      check(job, &p, data);
+    dsp_prediction_clear(&p);
+  }
+}
+
+/* --- folding
+ * -------------------------------------------------------------------- */
+
+static void collect(const DspJob *job, const DspPrediction *p, gpointer data) {
+  (void)job;
+  g_array_append_val(data, p->sim);
+}
+
+static void check_folding(const DspModel *model, guint gpus, int zero) {
+  const DspJob job = job_of(model, h100, gpus);
+  g_autoptr(GArray) folded = g_array_new(FALSE, FALSE, sizeof(DspSimResult));
+  g_autoptr(GArray) every = g_array_new(FALSE, FALSE, sizeof(DspSimResult));
+  each_plan(&job, zero, FALSE, collect, folded);
+  each_plan(&job, zero, TRUE, collect, every);
+  DSP_CHECK(folded->len > 0, "no plan of %s runs", model->name);
+  DSP_CHECK_INT(folded->len, every->len);
+  for (guint i = 0; i < MIN(folded->len, every->len); i++) {
+    const DspSimResult *a = &g_array_index(folded, DspSimResult, i);
+    const DspSimResult *b = &g_array_index(every, DspSimResult, i);
+    DSP_CHECK(a->step_time == b->step_time &&
+                  a->exposed_comm_time == b->exposed_comm_time &&
+                  a->launch_idle_time == b->launch_idle_time,
+              "%s on %u GPUs, plan %u: %.17g folded, %.17g of every rank",
+              model->name, gpus, i, a->step_time, b->step_time);
+  }
+}
+
+static void test_folding(void) {
+  check_folding(video, 8, 2);
+  check_folding(video, 16, 3);
+  check_folding(divided, 32, 0);
+  check_folding(llama, 8, 3); /* causal: ranks of a plain ring differ */
+}
+
+/* --- physics
+ * ---------------------------------------------------------------------- */
+
+static void within_physics(const DspJob *job, const DspPrediction *p,
+                           gpointer data) {
+  const DspSimResult *s = &p->sim;
+  (void)job;
+  (void)data;
+  DSP_CHECK(s->step_time >= s->bound, "%s: %g s beats its bound %g s",
+            p->plan.method->name, s->step_time, s->bound);
+  DSP_CHECK(s->compute_time <= s->step_time && s->exposed_comm_time >= 0 &&
+                s->launch_idle_time >= 0,
+            "%s: parts exceed the step", p->plan.method->name);
+  DSP_CHECK_NEAR(s->compute_time + s->exposed_comm_time + s->launch_idle_time,
+                 s->step_time, 1e-9);
+  DSP_CHECK(p->mfu > 0 && p->mfu < 1, "%s: MFU %g", p->plan.method->name,
+            p->mfu);
+}
+
+static void test_physics(void) {
+  const DspModel *models[] = {video, llama, divided};
+  static const guint gpus[] = {1, 2, 8, 16, 128};
+  for (guint i = 0; i < G_N_ELEMENTS(models); i++)
+    for (guint j = 0; j < G_N_ELEMENTS(gpus); j++) {
+      DspJob job = job_of(models[i], h100, gpus[j]);
+      each_plan(&job, 2, FALSE, within_physics, NULL);
+      job.mode = DSP_MODE_INFER;
+      each_plan(&job, 0, FALSE, within_physics, NULL);
+    }
+}
+
+static void faster(DspCluster *cluster, int what) {
+  switch (what) {
+  case 0:
+    cluster->nvlink_bandwidth *= 2;
+    break;
+  case 1:
+    cluster->nic_bandwidth *= 2;
+    break;
+  case 2:
+    cluster->gpu->memory_bandwidth *= 2;
+    break;
+  default:
+    for (int i = 0; i < DSP_N_DTYPES; i++)
+      cluster->gpu->peak[i] *= 2;
+  }
+}
+
+/* Doubling any bandwidth or the peak never slows a plan. */
+static void test_monotone(void) {
+  for (int what = 0; what < 4; what++) {
+    g_autoptr(DspCluster) better = dsp_cluster_load("dgx-h100", NULL);
+    faster(better, what);
+    const DspJob slow = job_of(video, h100, 16),
+                 fast = job_of(video, better, 16);
+    g_autoptr(GArray) before = g_array_new(FALSE, FALSE, sizeof(DspSimResult));
+    g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(DspSimResult));
+    each_plan(&slow, 2, FALSE, collect, before);
+    each_plan(&fast, 2, FALSE, collect, after);
+    DSP_CHECK_INT(before->len, after->len);
+    for (guint i = 0; i < MIN(before->len, after->len); i++) {
+      double a = g_array_index(before, DspSimResult, i).step_time;
+      double b = g_array_index(after, DspSimResult, i).step_time;
+      DSP_CHECK(b <= a * (1 + 1e-12), "change %d, plan %u: %.17g, then %.17g",
+                what, i, a, b);
+    }
+  }
+}
+
+/* --- one truth
+ * ------------------------------------------------------------------------ */
+
+/* Bytes of exchanges that the simulator ran, from the observer. */
+typedef struct {
+  const DspSchedule *schedule;
+  int64_t bytes, collectives;
+  double end;
+} Seen;
+
+static void see(gpointer data, guint rank, const DspSegment *segment,
+                const DspStep *step, double start, double end) {
+  Seen *seen = data;
+  (void)rank;
+  (void)segment;
+  DSP_CHECK(end >= start, "a step ends %g s before it starts", start - end);
+  seen->end = MAX(seen->end, end);
+  if (step->kind != DSP_STEP_COLLECTIVE)
+    return;
+  DspAxis axis = dsp_plan_axis(&seen->schedule->plan, step->exchange.axis);
+  seen->bytes += dsp_collective_sent_bytes(step->exchange.collective, axis.size,
+                                           step->exchange.bytes);
+  seen->collectives++;
+}
+
+static void test_one_truth(void) {
+  const DspJob job = job_of(divided, h100, 8);
+  g_autoptr(DspTopology) topology = dsp_topology_new(h100, 8, NULL);
+  g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+  g_autoptr(GArray) plans = plans_of(&job, 3);
+  for (guint i = 0; i < plans->len; i++) {
+    const DspPlan *plan = &g_array_index(plans, DspPlan, i);
+    g_autoptr(DspSchedule) schedule = dsp_schedule_new(&job, plan, NULL);
+    if (!schedule)
+      continue;
+    Seen seen = {.schedule = schedule};
+    DspSimOptions options = {.observer = {see, &seen}};
+    DspSimResult result;
+    dsp_simulate(schedule, prices, &options, &result);
+    DspVolume volume = dsp_schedule_volume(schedule, ~0u);
+    DSP_CHECK_INT(seen.bytes, volume.total);
+    DSP_CHECK_INT(seen.collectives, volume.collectives);
+    DSP_CHECK(seen.end == result.step_time, "last step ends at %g, step at %g",
+              seen.end, result.step_time);
+  }
+}
+
+/* --- a launch-bound step
+ * ---------------------------------------------------------------- */
+
+/* On tokens so few that the CPU is the bottleneck, a graph is fastest and the
+ * compute stream idles for the CPU. */
+static void test_launch_bound(void) {
+  double time[3];
+  g_autoptr(DspTopology) topology = dsp_topology_new(h200, 1, NULL);
+  g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+  DspPlan plan = {.method = dsp_method_find("single"), .home = -1};
+  for (int i = 0; i < DSP_N_AXES; i++)
+    plan.degree[i] = 1;
+  for (int launch = 0; launch < 3; launch++) {
+    DspJob job = job_of(video, h200, 1);
+    DspSimOptions options = {.every_rank = FALSE};
+    DspPrediction p;
+    job.mode = DSP_MODE_INFER;
+    job.launch = (DspLaunch)launch;
+    job.lengths.length[0] = 4;
+    job.lengths.length[1] = 64;
+    dsp_predict(&job, &plan, prices, &options, &p);
+    time[launch] = p.sim.step_time;
+    if (launch == DSP_LAUNCH_EAGER)
+      DSP_CHECK(p.sim.launch_idle_time > 0.3 * p.sim.step_time,
+                "only %g of %g s idle", p.sim.launch_idle_time,
+                p.sim.step_time);
+    dsp_prediction_clear(&p);
+  }
+  DSP_CHECK(time[0] > time[1] && time[1] > time[2],
+            "eager %g, compiled %g, graph %g", time[0], time[1], time[2]);
+}
+
+static void test_memory_refusal(void) {
+  DspJob job = job_of(video, h100, 8);
+  g_autoptr(DspTopology) topology = dsp_topology_new(h100, 8, NULL);
+  g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+  DspPlan plan = {.method = dsp_method_find("single"),
+                  .home = -1,
+                  .degree = {8, 1, 1, 1, 1}};
+  DspSimOptions options = {.every_rank = FALSE};
+  DspPrediction p;
+  job.lengths.length[0] = 512;
+  dsp_predict(&job, &plan, prices, &options, &p);
+  DSP_CHECK(!p.feasible && p.reason && strstr(p.reason, "of memory"),
+            "reason '%s'", p.reason);
+  dsp_prediction_clear(&p);
+  plan.method = dsp_method_find("dsp");
+  plan.degree[DSP_AXIS_DP] = 4;
+  plan.degree[DSP_AXIS_SP] = 2;
+  plan.recompute = DSP_RECOMPUTE_FULL;
+  dsp_predict(&job, &plan, prices, &options, &p);
+  DSP_CHECK(!p.feasible && p.suggestion && strstr(p.suggestion, "dsp sp="),
+            "suggestion '%s'", p.suggestion);
+  dsp_prediction_clear(&p);
+}
+
+static CU_TestInfo tests[] = {{"folded and every rank agree", test_folding},
+                              {"within physics", test_physics},
+                              {"monotone", test_monotone},
+                              {"one truth", test_one_truth},
+                              {"launch-bound", test_launch_bound},
+                              {"out of memory", test_memory_refusal},
+                              CU_TEST_INFO_NULL};
+static CU_SuiteInfo suites[] = {{.pName = "simulator",
+                                 .pInitFunc = setup,
+                                 .pCleanupFunc = teardown,
+                                 .pTests = tests},
+                                CU_SUITE_INFO_NULL};
+
+DSP_TEST_MAIN(suites)
