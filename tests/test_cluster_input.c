@@ -456,6 +456,41 @@ static void test_truncated(void) {
   remove_folder(folder);
 }
 
+static char *manual(void) {
+  g_autofree char *path = dsp_test_path("man/dspsim-hwprofile.5");
+  char *text = NULL;
+  DSP_CHECK(g_file_get_contents(path, &text, NULL, NULL), "no %s", path);
+  return text ? text : g_strdup("");
+}
+
+/* The manual has an entry for every key of the three formats. */
+static void test_manual_keys(void) {
+  g_autofree char *text = manual();
+  for (guint d = 0; d < G_N_ELEMENTS(documents); d++)
+    for (guint at = 0; at < documents[d].n; at++) {
+      const char *key = documents[d].rows[at].key;
+      g_autofree char *pattern =
+          g_strdup_printf("\\.I(t I)?c (\\w+ , )*%s\\b", key ? key : "kind");
+      DSP_CHECK(strcmp(key ? key : "source", "source") == 0 ||
+                    g_regex_match_simple(pattern, text, 0, 0),
+                "the manual does not have '%s'", key);
+    }
+}
+
+/* The manual's example is a cluster. */
+static void test_manual_example(void) {
+  g_autofree char *text = manual(), *folder = make_folder();
+  g_autofree char *path = g_build_filename(folder, "cluster.json", NULL);
+  const char *begin = strstr(text, "\n{\n"), *end = strstr(text, "\n}\n");
+  DSP_CHECK(begin && end && begin < end, "the manual has no example");
+  if (begin && end && begin < end)
+    DSP_CHECK(g_file_set_contents(path, begin, end + 2 - begin, NULL), "%s",
+              path);
+  g_autoptr(DspCluster) c = load(path);
+  DSP_CHECK(c && c->gpus_per_node == 8 && c->nics == 4, "another example");
+  remove_folder(folder);
+}
+
 static void test_unknown_name(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(DspCluster) c = dsp_cluster_load("dgx-h10", &error);
@@ -471,5 +506,7 @@ CU_TestInfo input_tests[] = {
     {"meshes", test_meshes},
     {"truncated", test_truncated},
     {"unknown name", test_unknown_name},
+    {"keys in the manual", test_manual_keys},
+    {"example of the manual", test_manual_example},
     CU_TEST_INFO_NULL,
 };
