@@ -35,7 +35,7 @@ expect 0 '^usage: dspsim help \[COMMAND\]$' '' help help
 expect 0 '^usage: dspsim help \[COMMAND\]$' '' help --help
 expect 2 '' "^dspsim: unknown command 'hepl', did you mean 'help'?" hepl
 expect 2 '' "^dspsim: unknown command 'zebra', see 'dspsim help'" zebra
-expect 2 '' "^dspsim: unknown command '--zebra'" --zebra
+expect 2 '' "^dspsim: unknown option '--zebra'" --zebra
 expect 2 '' "^dspsim: unknown command 'hepl'" help hepl
 expect 2 '' "^dspsim: help: unknown option '--zebra'" help --zebra
 

@@ -1,50 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A subcommand is one file that defines one const DspCommand; src/main.c lists
- * them. A command parses nothing itself: its table says which options there
+ * them. A command parses nothing itself: its tables say which options there
  * are, what they may be and where in its record they go. */
 #ifndef DSP_CMD_CMD_H
 #define DSP_CMD_CMD_H
 
 #include <glib.h>
-#include <stdio.h>
+#include <stdint.h>
 
-typedef struct DspCommand DspCommand;
+typedef struct DspOption DspOption;
 
-typedef enum {
-  DSP_OPTION_FLAG,   /* gboolean: given or not, takes no value */
-  DSP_OPTION_STRING, /* char *: g_strdup'ed, any text */
-  DSP_OPTION_LIST,   /* GPtrArray * of char *: each time it is given */
-  DSP_OPTION_ENUM,   /* int: index into .values */
-  DSP_OPTION_COUNT,  /* int64_t: "128", "8k", greater than zero */
-  DSP_OPTION_SIZE,   /* int64_t bytes: "64M", "80GiB" */
+/* What an option's value may be, and how it goes into the record. */
+typedef struct {
+  gboolean flag; /* takes no value; parse is given NULL */
+  /* Sets *member from `text` or fails with DSP_ERROR_USAGE and a message that
+   * says what would be right. */
+  gboolean (*parse)(const DspOption *option, const char *text, gpointer member,
+                    GError **error);
+  void (*clear)(gpointer member); /* frees what parse allocated, or NULL */
 } DspOptionType;
 
-typedef struct {
+extern const DspOptionType dsp_option_flag;   /* gboolean */
+extern const DspOptionType dsp_option_string; /* char *, not empty */
+extern const DspOptionType dsp_option_list;   /* GPtrArray * of char *: each
+                                                 time it is given */
+extern const DspOptionType dsp_option_enum;   /* int: index into .values */
+extern const DspOptionType dsp_option_count;  /* int64_t: "128", "8k", > 0 */
+
+struct DspOption {
   const char *name; /* without the dashes */
   char letter;      /* of the short form, or 0 */
-  DspOptionType type;
-  gsize offset;              /* of the member in the command's record */
+  const DspOptionType *type;
+  gsize offset;              /* of the member in the group's record */
   const char *argument;      /* what help calls its value: "BYTES" */
   const char *doc;           /* one line */
-  const char *const *values; /* ENUM: NULL-terminated names */
-} DspOption;
+  const char *const *values; /* enum: NULL-terminated names */
+};
+
+/* Options that belong together, and where their record is in the command's. */
+typedef struct {
+  const char *title;        /* NULL ends a list of groups */
+  const DspOption *options; /* ended by a NULL name */
+  gsize offset;
+} DspOptionGroup;
+
+typedef struct DspCommand DspCommand;
 
 /* One run of a command. */
 typedef struct {
   const DspCommand *const *commands; /* all, NULL-terminated */
   gconstpointer options;             /* the command's record */
   char *const *operands;             /* what is left, NULL-terminated */
-  FILE *out;                         /* for results and nothing else */
-} DspCall;
+  GString *out; /* for the standard output: written if the command is done, or
+                   failed with DSP_ERROR_INFEASIBLE (the answer is no) */
+} DspInvocation;
 
 struct DspCommand {
   const char *name;
-  const char *summary;      /* one line */
-  const char *operands;     /* for the usage line, may be "": "MODEL CLUSTER" */
-  const DspOption *options; /* ended by a NULL name, or NULL for none */
-  gsize record_size;        /* of the record that the options fill */
-  gconstpointer defaults;   /* its initial value, or NULL for all zero */
-  gboolean (*run)(const DspCall *call, GError **error);
+  const char *summary;          /* one line */
+  const char *operands;         /* for the usage line: "[MODEL [CLUSTER]]" */
+  guint max_operands;           /* more of them are an error */
+  const DspOptionGroup *groups; /* NULL for no options */
+  gsize record_size;            /* of the record that the options fill */
+  gconstpointer defaults;       /* its initial value, or NULL for all zero */
+  gboolean (*run)(const DspInvocation *invocation, GError **error);
 };
 
 /* Runs what `argv` asks for. Returns the exit status that dspsim(1) lists. */
@@ -54,19 +73,23 @@ int dsp_command_main(const DspCommand *const *commands, int argc, char **argv);
 const DspCommand *dsp_command_find(const DspCommand *const *commands,
                                    const char *name, GError **error);
 
-/* Fills `record` by `options` from the arguments after the command's name and
- * returns the operands (g_strfreev), or NULL with DSP_ERROR_USAGE. Accepts
- * "--name value", "--name=value", "-x value", "-xvalue", flags in one word
- * ("-qv"), and "--", after which all are operands. A lone "-" is an operand.
- * A later option overrides an earlier one. STRING and LIST members of the
- * defaults must be NULL. */
-char **dsp_options_parse(const DspOption *options, char *const *arguments,
-                         gpointer record, GError **error);
+/* Fills `record` by `groups` (NULL: no options) from `arguments` (without the
+ * command's name) and returns the operands (g_strfreev), or NULL with
+ * DSP_ERROR_USAGE. Accepts "--name value", "--name=value", "-x value",
+ * "-xvalue", flags in one word ("-qv"), and "--", after which all are operands.
+ * A lone "-" is an operand. A later option overrides an earlier one. `first`:
+ * the first operand ends the options, and all from there on are operands.
+ * Members that are pointers must be NULL before. */
+char **dsp_options_parse(const DspOptionGroup *groups, char *const *arguments,
+                         gboolean first, gpointer record, GError **error);
 /* Frees what dsp_options_parse allocated in `record`. */
-void dsp_options_clear(const DspOption *options, gpointer record);
+void dsp_options_clear(const DspOptionGroup *groups, gpointer record);
+/* Fails with DSP_ERROR_USAGE "option '--name': message"; returns FALSE. */
+gboolean dsp_option_fail(GError **error, const char *name, const char *format,
+                         ...) G_GNUC_PRINTF(3, 4);
 
-/* Prints how to use `command` and what its options are. */
-void dsp_command_print_help(const DspCommand *command, FILE *out);
+/* Appends how to use `command` and what its options are. */
+void dsp_command_help_text(const DspCommand *command, GString *out);
 
 extern const DspCommand dsp_command_help;
 

@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include <gsl/gsl_errno.h>
 #include <locale.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { DONE = 0, BUG = 70 };
@@ -15,21 +16,29 @@ static const int exit_statuses[] = {
     [DSP_ERROR_EXTERNAL] = 4,
 };
 
-/* What scripts and people try first, and the command that answers. */
-static const struct {
-  const char *option;
-  const char *command;
-} aliases[] = {{"--help", "help"}, {"-h", "help"}};
+/* Every command's first option, and those of dspsim itself. */
+typedef struct {
+  gboolean help, version;
+} Common;
+
+static const DspOption common_options[] = {
+    {"help", 'h', &dsp_option_flag, G_STRUCT_OFFSET(Common, help), NULL,
+     "say how to use it", NULL},
+    {"version", 0, &dsp_option_flag, G_STRUCT_OFFSET(Common, version), NULL,
+     "say which version it is", NULL},
+    {NULL}};
+
+static const DspOptionGroup common_groups[] = {{"Options", common_options, 0},
+                                               {NULL}};
 
 const DspCommand *dsp_command_find(const DspCommand *const *commands,
                                    const char *name, GError **error) {
-  g_autoptr(GPtrArray) names = g_ptr_array_new();
+  g_autoptr(GPtrArray) names = g_ptr_array_new_null_terminated(0, NULL, TRUE);
   for (const DspCommand *const *c = commands; *c; c++) {
     if (strcmp((*c)->name, name) == 0)
       return *c;
     g_ptr_array_add(names, (gpointer)(*c)->name);
   }
-  g_ptr_array_add(names, NULL);
   const char *near = dsp_nearest_name(name, (const char *const *)names->pdata);
   g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "unknown command '%s', %s%s%s",
               name, near ? "did you mean '" : "see 'dspsim help'",
@@ -46,75 +55,107 @@ static int report(const GError *error) {
   return ours ? exit_statuses[error->code] : BUG;
 }
 
-static gboolean asks_for_help(char *const *arguments) {
-  for (; *arguments && strcmp(*arguments, "--") != 0; arguments++)
-    if (strcmp(*arguments, "--help") == 0 || strcmp(*arguments, "-h") == 0)
-      return TRUE;
-  return FALSE;
-}
-
-/* A full disk or a closed pipe shows at the latest when the stream is flushed.
- */
-static gboolean flush(FILE *out, GError **error) {
-  if (fflush(out) == 0 && !ferror(out))
+static gboolean write_out(const GString *out, GError **error) {
+  fwrite(out->str, 1, out->len, stdout);
+  /* A full disk or a closed pipe shows at the latest here. */
+  if (fflush(stdout) == 0 && !ferror(stdout))
     return TRUE;
   g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL,
               "cannot write the standard output");
   return FALSE;
 }
 
-static gboolean run_with_record(const DspCommand *const *commands,
-                                const DspCommand *command,
-                                char *const *arguments, gpointer record,
-                                GError **error) {
-  g_auto(GStrv) operands =
-      dsp_options_parse(command->options, arguments, record, error);
-  if (!operands) {
-    g_prefix_error(error, "%s: ", command->name);
-    return FALSE;
+/* --- one command --------------------------------------------------------- */
+
+/* The record is the command's, then Common. */
+static gsize common_offset(const DspCommand *command) {
+  const gsize unit = sizeof(int64_t);
+  return (command->record_size + unit - 1) / unit * unit;
+}
+
+static GArray *groups_of(const DspCommand *command) {
+  GArray *groups = g_array_new(TRUE, TRUE, sizeof(DspOptionGroup));
+  DspOptionGroup common = common_groups[0];
+  common.offset = common_offset(command);
+  for (const DspOptionGroup *g = command->groups; g && g->title; g++)
+    g_array_append_val(groups, *g);
+  g_array_append_val(groups, common);
+  return groups;
+}
+
+static gboolean operands_fit(const DspCommand *command, char *const *operands,
+                             GError **error) {
+  const guint n = g_strv_length((char **)operands);
+  if (n <= command->max_operands)
+    return TRUE;
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
+              "'%s' is one operand too many, usage: dspsim %s%s%s",
+              operands[command->max_operands], command->name,
+              *command->operands ? " " : "", command->operands);
+  return FALSE;
+}
+
+static gboolean run_parsed(const DspInvocation *invocation,
+                           const DspCommand *command, GError **error) {
+  const Common *common =
+      G_STRUCT_MEMBER_P(invocation->options, common_offset(command));
+  if (common->help) {
+    dsp_command_help_text(command, invocation->out);
+    return TRUE;
   }
-  const DspCall call = {commands, record, operands, stdout};
-  return command->run(&call, error);
+  return operands_fit(command, invocation->operands, error) &&
+         command->run(invocation, error);
 }
 
 static gboolean run_command(const DspCommand *const *commands,
                             const DspCommand *command, char *const *arguments,
-                            GError **error) {
-  if (asks_for_help(arguments)) {
-    dsp_command_print_help(command, stdout);
-    return TRUE;
-  }
-  g_autofree gpointer record = g_malloc0(command->record_size + 1);
+                            GString *out, GError **error) {
+  g_autoptr(GArray) array = groups_of(command);
+  const DspOptionGroup *groups = (const DspOptionGroup *)(void *)array->data;
+  g_autofree gpointer record =
+      g_malloc0(common_offset(command) + sizeof(Common));
   if (command->defaults)
     memcpy(record, command->defaults, command->record_size);
-  const gboolean done =
-      run_with_record(commands, command, arguments, record, error);
-  dsp_options_clear(command->options, record);
+  g_auto(GStrv) operands =
+      dsp_options_parse(groups, arguments, FALSE, record, error);
+  if (!operands)
+    g_prefix_error(error, "%s: ", command->name);
+  const DspInvocation invocation = {commands, record, operands, out};
+  const gboolean done = operands && run_parsed(&invocation, command, error);
+  dsp_options_clear(groups, record);
   return done;
 }
 
-static gboolean run_arguments(const DspCommand *const *commands,
-                              char *const *arguments, GError **error) {
-  const char *name = *arguments ? *arguments : "help";
-  for (guint i = 0; i < G_N_ELEMENTS(aliases); i++)
-    if (strcmp(name, aliases[i].option) == 0)
-      name = aliases[i].command;
-  if (strcmp(name, "--version") == 0) {
-    puts("dspsim " PACKAGE_VERSION);
+/* --- dspsim itself ------------------------------------------------------- */
+
+static gboolean run(const DspCommand *const *commands, char *const *arguments,
+                    GString *out, GError **error) {
+  Common common = {FALSE, FALSE};
+  g_auto(GStrv) rest =
+      dsp_options_parse(common_groups, arguments, TRUE, &common, error);
+  if (!rest)
+    return FALSE;
+  if (common.version) {
+    g_string_append(out, "dspsim " PACKAGE_VERSION "\n");
     return TRUE;
   }
+  const char *name = common.help || !*rest ? "help" : *rest;
   const DspCommand *command = dsp_command_find(commands, name, error);
-  return command && run_command(commands, command,
-                                *arguments ? arguments + 1 : arguments, error);
+  return command &&
+         run_command(commands, command, *rest ? rest + 1 : rest, out, error);
 }
 
+/* Only characters follow the user's locale: numbers and messages are the same
+ * everywhere. GSL's own error handler would end the process. */
 int dsp_command_main(const DspCommand *const *commands, int argc, char **argv) {
-  g_autoptr(GError) error = NULL;
-  setlocale(LC_ALL, "");
-  setlocale(LC_NUMERIC, "C");  /* numbers are the same everywhere */
-  gsl_set_error_handler_off(); /* its default ends the process */
-  const gboolean done =
-      run_arguments(commands, argc > 0 ? argv + 1 : argv, &error);
-  const gboolean written = flush(stdout, done ? &error : NULL);
-  return done && written ? DONE : report(error);
+  g_autoptr(GError) error = NULL, trouble = NULL;
+  g_autoptr(GString) out = g_string_new(NULL);
+  setlocale(LC_CTYPE, "");
+  gsl_set_error_handler_off();
+  const gboolean done = run(commands, argc > 0 ? argv + 1 : argv, out, &error);
+  const gboolean answered =
+      done || g_error_matches(error, DSP_ERROR, DSP_ERROR_INFEASIBLE);
+  if (answered && !write_out(out, &trouble))
+    return report(trouble);
+  return done ? DONE : report(error);
 }

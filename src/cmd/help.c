@@ -1,52 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/cmd.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cmd/cmd.h"
 #include <string.h>
 
-static void print_option(const DspOption *option, FILE *out) {
-  const gboolean flag = option->type == DSP_OPTION_FLAG;
+static void add_option(const DspOption *option, GString *out) {
+  const gboolean flag = option->type->flag;
   g_autofree char *letter =
       option->letter ? g_strdup_printf("-%c,", option->letter) : g_strdup("");
   g_autofree char *usage =
       g_strdup_printf("%-3s --%s%s%s", letter, option->name, flag ? "" : "=",
                       flag ? "" : option->argument);
-  fprintf(out, "  %-28s  %s", usage, option->doc);
-  if (option->type == DSP_OPTION_ENUM) {
+  g_string_append_printf(out, "  %-26s  %s", usage, option->doc);
+  if (option->values) {
     g_autofree char *values = g_strjoinv(", ", (char **)option->values);
-    fprintf(out, ": %s", values);
+    g_string_append_printf(out, ": %s", values);
   }
-  fputc('\n', out);
+  g_string_append_c(out, '\n');
 }
 
-void dsp_command_print_help(const DspCommand *command, FILE *out) {
-  fprintf(out, "usage: dspsim %s%s%s%s\n\n%s\n", command->name,
-          command->options ? " [OPTION]..." : "", *command->operands ? " " : "",
-          command->operands, command->summary);
-  if (command->options)
-    fputs("\nOptions:\n", out);
-  for (const DspOption *o = command->options; o && o->name; o++)
-    print_option(o, out);
+void dsp_command_help_text(const DspCommand *command, GString *out) {
+  g_string_append_printf(out, "usage: dspsim %s%s%s%s\n\n%s.\n", command->name,
+                         command->groups ? " [OPTION]..." : "",
+                         *command->operands ? " " : "", command->operands,
+                         command->summary);
+  for (const DspOptionGroup *g = command->groups; g && g->title; g++) {
+    g_string_append_printf(out, "\n%s:\n", g->title);
+    for (const DspOption *o = g->options; o->name; o++)
+      add_option(o, out);
+  }
 }
 
-static void print_commands(const DspCommand *const *commands, FILE *out) {
-  fputs("usage: dspsim COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n", out);
+static void add_commands(const DspCommand *const *commands, GString *out) {
+  g_string_append(out, "usage: dspsim COMMAND [OPTION]... [OPERAND]...\n\n"
+                       "Commands:\n");
   for (; *commands; commands++)
-    fprintf(out, "  %-10s  %s\n", (*commands)->name, (*commands)->summary);
-  fputs("\n'dspsim help COMMAND' tells its options; "
-        "so does the manual page dspsim-COMMAND(1).\n",
-        out);
+    g_string_append_printf(out, "  %-10s  %s\n", (*commands)->name,
+                           (*commands)->summary);
+  g_string_append(out, "\n'dspsim help COMMAND' tells its options; so does the "
+                       "manual page dspsim-COMMAND(1).\n");
 }
 
-static gboolean run(const DspCall *call, GError **error) {
-  const char *name = call->operands[0];
+static gboolean run(const DspInvocation *invocation, GError **error) {
+  const char *name = invocation->operands[0];
   if (!name) {
-    print_commands(call->commands, call->out);
+    add_commands(invocation->commands, invocation->out);
     return TRUE;
   }
-  const DspCommand *command = dsp_command_find(call->commands, name, error);
+  const DspCommand *command =
+      dsp_command_find(invocation->commands, name, error);
   if (command)
-    dsp_command_print_help(command, call->out);
+    dsp_command_help_text(command, invocation->out);
   return command != NULL;
 }
 
@@ -54,5 +58,6 @@ const DspCommand dsp_command_help = {
     .name = "help",
     .summary = "list the commands, or tell how to use one",
     .operands = "[COMMAND]",
+    .max_operands = 1,
     .run = run,
 };

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Options are GLib's GOption, driven by our tables: one callback finds the
+ * option in them and has its type parse the value. What GOption lacks is added
+ * before and after: values attached to short options, and suggestions. */
 #include "base/error.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "cmd/cmd.h"
 #include <string.h>
 
-typedef struct {
-  const DspOption *options;
-  gpointer record;
-  char *const *rest; /* arguments not looked at yet */
-  GPtrArray *operands;
-} Parser;
+/* --- types --------------------------------------------------------------- */
 
 static gboolean fail(GError **error, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
@@ -18,170 +16,290 @@ static gboolean fail(GError **error, const char *format, ...)
 static gboolean fail(GError **error, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  g_clear_error(error);
-  if (error)
-    *error = g_error_new_valist(DSP_ERROR, DSP_ERROR_USAGE, format, arguments);
+  g_autofree char *message = g_strdup_vprintf(format, arguments);
   va_end(arguments);
+  g_set_error_literal(error, DSP_ERROR, DSP_ERROR_USAGE, message);
   return FALSE;
 }
 
-static gboolean set_enum(const DspOption *option, int *member, const char *text,
-                         GError **error) {
+gboolean dsp_option_fail(GError **error, const char *name, const char *format,
+                         ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  g_autofree char *message = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  return fail(error, "option '--%s': %s", name, message);
+}
+
+static gboolean parse_flag(const DspOption *option, const char *text,
+                           gpointer member, GError **error) {
+  (void)option, (void)text, (void)error;
+  *(gboolean *)member = TRUE;
+  return TRUE;
+}
+
+static gboolean parse_string(const DspOption *option, const char *text,
+                             gpointer member, GError **error) {
+  (void)option;
+  if (!*text)
+    return fail(error, "must not be empty");
+  g_free(*(char **)member);
+  *(char **)member = g_strdup(text);
+  return TRUE;
+}
+
+static void clear_string(gpointer member) {
+  g_clear_pointer((char **)member, g_free);
+}
+
+static gboolean parse_list(const DspOption *option, const char *text,
+                           gpointer member, GError **error) {
+  GPtrArray **list = member;
+  (void)option, (void)error;
+  if (!*list)
+    *list = g_ptr_array_new_with_free_func(g_free);
+  g_ptr_array_add(*list, g_strdup(text));
+  return TRUE;
+}
+
+static void clear_list(gpointer member) {
+  g_clear_pointer((GPtrArray **)member, g_ptr_array_unref);
+}
+
+static gboolean parse_enum(const DspOption *option, const char *text,
+                           gpointer member, GError **error) {
   for (int i = 0; option->values[i]; i++)
     if (strcmp(option->values[i], text) == 0) {
-      *member = i;
+      *(int *)member = i;
       return TRUE;
     }
   g_autofree char *all = g_strjoinv(", ", (char **)option->values);
   return fail(error, "'%s' is not one of %s", text, all);
 }
 
-static gboolean set_count(int64_t *member, const char *text, GError **error) {
+static gboolean parse_count(const DspOption *option, const char *text,
+                            gpointer member, GError **error) {
   int64_t count;
+  (void)option;
   if (!dsp_parse_count(text, DSP_UNITS_COMMAND_LINE, &count, error))
     return FALSE;
   if (count == 0)
     return fail(error, "must be greater than zero");
-  *member = count;
+  *(int64_t *)member = count;
   return TRUE;
 }
 
-static void set_string(char **member, const char *text) {
-  g_free(*member);
-  *member = g_strdup(text);
+const DspOptionType dsp_option_flag = {TRUE, parse_flag, NULL};
+const DspOptionType dsp_option_string = {FALSE, parse_string, clear_string};
+const DspOptionType dsp_option_list = {FALSE, parse_list, clear_list};
+const DspOptionType dsp_option_enum = {FALSE, parse_enum, NULL};
+const DspOptionType dsp_option_count = {FALSE, parse_count, NULL};
+
+/* --- finding them -------------------------------------------------------- */
+
+/* An option and where the record of its group is. */
+typedef struct {
+  const DspOption *option;
+  gsize offset;
+} Found;
+
+static gboolean is_named(const DspOption *option, const char *name,
+                         gsize length) {
+  return strncmp(option->name, name, length) == 0 && !option->name[length];
 }
 
-static void add_to_list(GPtrArray **member, const char *text) {
-  if (!*member)
-    *member = g_ptr_array_new_with_free_func(g_free);
-  g_ptr_array_add(*member, g_strdup(text));
+/* By long name (`length` bytes of it) or, if that is NULL, by letter. */
+static Found find(const DspOptionGroup *groups, const char *name, gsize length,
+                  char letter) {
+  for (; groups && groups->title; groups++)
+    for (const DspOption *o = groups->options; o->name; o++)
+      if (name ? is_named(o, name, length) : o->letter == letter)
+        return (Found){o, groups->offset};
+  return (Found){NULL, 0};
 }
 
-static gboolean set_member(const DspOption *option, gpointer member,
-                           const char *text, GError **error) {
-  switch (option->type) {
-  case DSP_OPTION_FLAG:
-    *(gboolean *)member = TRUE;
-    return TRUE;
-  case DSP_OPTION_STRING:
-    set_string(member, text);
-    return TRUE;
-  case DSP_OPTION_LIST:
-    add_to_list(member, text);
-    return TRUE;
-  case DSP_OPTION_ENUM:
-    return set_enum(option, member, text, error);
-  case DSP_OPTION_COUNT:
-    return set_count(member, text, error);
-  case DSP_OPTION_SIZE:
-    return dsp_parse_size(text, DSP_UNITS_COMMAND_LINE, member, error);
+static Found find_long(const DspOptionGroup *groups, const char *argument) {
+  return find(groups, argument + 2, strcspn(argument + 2, "="), 0);
+}
+
+/* --- before GOption ------------------------------------------------------ */
+
+/* The arguments as GOption likes them. It wants values apart from letters, and
+ * does not say well what is wrong, so that is noted on the way. */
+typedef struct {
+  const DspOptionGroup *groups;
+  GStrvBuilder *words;
+  const DspOption *wants; /* a value: the next argument */
+  char *unknown;          /* the first option that there is not, as written */
+} Normaliser;
+
+static void note_unknown(Normaliser *n, char *word) {
+  if (n->unknown)
+    g_free(word);
+  else
+    n->unknown = word;
+}
+
+/* One word of short options: "-qj8" becomes "-qj" "8". */
+static void add_short(Normaliser *n, const char *word) {
+  for (gsize i = 1; word[i]; i++) {
+    const DspOption *option = find(n->groups, NULL, 0, word[i]).option;
+    if (!option)
+      note_unknown(n, g_strdup_printf("-%c", word[i]));
+    if (!option || option->type->flag)
+      continue;
+    g_autofree char *letters = g_strndup(word, i + 1);
+    g_strv_builder_add(n->words, letters);
+    if (word[i + 1])
+      g_strv_builder_add(n->words, word + i + 1);
+    else
+      n->wants = option;
+    return;
   }
-  g_return_val_if_reached(FALSE);
+  g_strv_builder_add(n->words, word);
 }
 
-static gboolean set(const Parser *parser, const DspOption *option,
-                    const char *text, GError **error) {
-  gpointer member = G_STRUCT_MEMBER_P(parser->record, option->offset);
-  if (set_member(option, member, text, error))
+static void add_long(Normaliser *n, const char *word) {
+  const DspOption *option = find_long(n->groups, word).option;
+  const gboolean attached = strchr(word, '=') != NULL;
+  g_strv_builder_add(n->words, word);
+  if (!option || (option->type->flag && attached))
+    note_unknown(n, g_strdup(word));
+  else if (!option->type->flag && !attached)
+    n->wants = option;
+}
+
+/* `first` as for dsp_options_parse. */
+static char **normalise(Normaliser *n, char *const *arguments, gboolean first) {
+  gboolean ended = FALSE;
+  n->words = g_strv_builder_new();
+  g_strv_builder_add(n->words, "dspsim");
+  for (; *arguments; arguments++) {
+    const char *word = *arguments;
+    if (ended || n->wants || word[0] != '-' || !word[1]) {
+      ended |= first && !n->wants;
+      n->wants = NULL;
+      g_strv_builder_add(n->words, word);
+    } else if (!strcmp(word, "--")) {
+      ended = TRUE;
+      g_strv_builder_add(n->words, word);
+    } else if (word[1] == '-') {
+      add_long(n, word);
+    } else {
+      add_short(n, word);
+    }
+  }
+  char **words = g_strv_builder_end(n->words);
+  g_clear_pointer(&n->words, g_strv_builder_unref);
+  return words;
+}
+
+/* --- GOption ------------------------------------------------------------- */
+
+typedef struct {
+  const DspOptionGroup *groups;
+  gpointer record;
+  GPtrArray *operands;
+} Parse;
+
+static gboolean set_option(const char *name, const char *text, gpointer data,
+                           GError **error) {
+  const Parse *parse = data;
+  const Found found = name[1] == '-' ? find_long(parse->groups, name)
+                                     : find(parse->groups, NULL, 0, name[1]);
+  gpointer member =
+      G_STRUCT_MEMBER_P(parse->record, found.offset + found.option->offset);
+  if (found.option->type->parse(found.option, text, member, error))
     return TRUE;
-  g_prefix_error(error, "option '--%s': ", option->name);
+  g_prefix_error(error, "option '--%s': ", found.option->name);
   return FALSE;
 }
 
-/* Sets an option from the text attached to it, or else the next argument. */
-static gboolean take(Parser *parser, const DspOption *option,
-                     const char *attached, GError **error) {
-  if (!attached && !*parser->rest)
-    return fail(error, "option '--%s' needs a value", option->name);
-  return set(parser, option, attached ? attached : *parser->rest++, error);
+static gboolean add_operand(const char *name, const char *text, gpointer data,
+                            GError **error) {
+  const Parse *parse = data;
+  (void)name, (void)error;
+  g_ptr_array_add(parse->operands, g_strdup(text));
+  return TRUE;
 }
 
-static gboolean fail_unknown(const Parser *parser, const char *name,
+/* Values are bytes as they come (FILENAME): the types judge them. */
+static GOptionEntry entry_of(const DspOption *option) {
+  return (GOptionEntry){.long_name = option->name,
+                        .short_name = option->letter,
+                        .flags = option->type->flag ? G_OPTION_FLAG_NO_ARG
+                                                    : G_OPTION_FLAG_FILENAME,
+                        .arg = G_OPTION_ARG_CALLBACK,
+                        .arg_data = (gpointer)set_option};
+}
+
+static GOptionContext *context_new(Parse *parse, gboolean first) {
+  GOptionContext *context = g_option_context_new(NULL);
+  GOptionGroup *all = g_option_group_new("", "", "", parse, NULL);
+  const GOptionEntry operands[] = {
+      {G_OPTION_REMAINING, 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
+       (gpointer)add_operand, NULL, NULL},
+      {NULL}};
+  for (const DspOptionGroup *g = parse->groups; g && g->title; g++)
+    for (const DspOption *o = g->options; o->name; o++) {
+      const GOptionEntry entries[] = {entry_of(o), {NULL}};
+      g_option_group_add_entries(all, entries);
+    }
+  g_option_group_add_entries(all, operands);
+  g_option_context_set_main_group(context, all);
+  g_option_context_set_help_enabled(context, FALSE);
+  g_option_context_set_strict_posix(context, first);
+  return context;
+}
+
+/* --- after GOption ------------------------------------------------------- */
+
+static const char *nearest(const DspOptionGroup *groups, const char *name) {
+  g_autoptr(GPtrArray) names = g_ptr_array_new_null_terminated(0, NULL, TRUE);
+  for (; groups && groups->title; groups++)
+    for (const DspOption *o = groups->options; o->name; o++)
+      g_ptr_array_add(names, (gpointer)o->name);
+  return names->len ? dsp_nearest_name(name, (const char *const *)names->pdata)
+                    : NULL;
+}
+
+static gboolean fail_unknown(const DspOptionGroup *groups, const char *word,
                              GError **error) {
-  g_autoptr(GPtrArray) names = g_ptr_array_new();
-  for (const DspOption *o = parser->options; o && o->name; o++)
-    g_ptr_array_add(names, (gpointer)o->name);
-  g_ptr_array_add(names, NULL);
-  const char *near = dsp_nearest_name(name, (const char *const *)names->pdata);
-  if (near)
-    return fail(error, "unknown option '--%s', did you mean '--%s'?", name,
-                near);
-  return fail(error, "unknown option '--%s'", name);
-}
-
-static gboolean parse_long(Parser *parser, const char *argument,
-                           GError **error) {
-  const char *equals = strchr(argument, '=');
-  g_autofree char *name =
-      equals ? g_strndup(argument, equals - argument) : g_strdup(argument);
-  const DspOption *option = parser->options;
-  while (option && option->name && strcmp(option->name, name) != 0)
-    option++;
-  if (!option || !option->name)
-    return fail_unknown(parser, name, error);
-  if (option->type != DSP_OPTION_FLAG)
-    return take(parser, option, equals ? equals + 1 : NULL, error);
-  if (equals)
+  if (word[1] != '-')
+    return fail(error, "unknown option '%s'", word);
+  g_autofree char *name = g_strndup(word + 2, strcspn(word + 2, "="));
+  if (find_long(groups, word).option)
     return fail(error, "option '--%s' takes no value", name);
-  return set(parser, option, NULL, error);
+  const char *near = nearest(groups, name);
+  return fail(error, "unknown option '--%s'%s%s%s", name,
+              near ? ", did you mean '--" : "", near ? near : "",
+              near ? "'?" : "");
 }
 
-static const DspOption *find_letter(const DspOption *options, char letter) {
-  for (; options && options->name; options++)
-    if (options->letter == letter)
-      return options;
+char **dsp_options_parse(const DspOptionGroup *groups, char *const *arguments,
+                         gboolean first, gpointer record, GError **error) {
+  g_autoptr(GPtrArray) operands =
+      g_ptr_array_new_null_terminated(0, g_free, TRUE);
+  g_autoptr(GError) cause = NULL;
+  Parse parse = {groups, record, operands};
+  Normaliser normaliser = {.groups = groups};
+  g_autoptr(GOptionContext) context = context_new(&parse, first);
+  g_auto(GStrv) words = normalise(&normaliser, arguments, first);
+  g_autofree char *unknown = normaliser.unknown;
+  if (unknown)
+    fail_unknown(groups, unknown, error);
+  else if (g_option_context_parse_strv(context, &words, &cause))
+    return (char **)g_ptr_array_free(g_steal_pointer(&operands), FALSE);
+  else if (cause->domain == G_OPTION_ERROR && normaliser.wants)
+    fail(error, "option '--%s' needs a value", normaliser.wants->name);
+  else
+    g_propagate_error(error, g_steal_pointer(&cause));
   return NULL;
 }
 
-/* One word of short options: flags, then perhaps one that takes a value. */
-static gboolean parse_short(Parser *parser, const char *letters,
-                            GError **error) {
-  for (; *letters; letters++) {
-    const DspOption *option = find_letter(parser->options, *letters);
-    if (!option)
-      return fail(error, "unknown option '-%s'", letters);
-    if (option->type != DSP_OPTION_FLAG)
-      return take(parser, option, letters[1] ? letters + 1 : NULL, error);
-    set(parser, option, NULL, NULL);
-  }
-  return TRUE;
-}
-
-static void add_operand(Parser *parser, const char *argument) {
-  g_ptr_array_add(parser->operands, g_strdup(argument));
-}
-
-static gboolean parse_next(Parser *parser, GError **error) {
-  const char *argument = *parser->rest++;
-  if (strcmp(argument, "--") == 0)
-    while (*parser->rest)
-      add_operand(parser, *parser->rest++);
-  else if (g_str_has_prefix(argument, "--"))
-    return parse_long(parser, argument + 2, error);
-  else if (argument[0] == '-' && argument[1])
-    return parse_short(parser, argument + 1, error);
-  else
-    add_operand(parser, argument);
-  return TRUE;
-}
-
-char **dsp_options_parse(const DspOption *options, char *const *arguments,
-                         gpointer record, GError **error) {
-  g_autoptr(GPtrArray) operands = g_ptr_array_new_with_free_func(g_free);
-  Parser parser = {options, record, arguments, operands};
-  while (*parser.rest)
-    if (!parse_next(&parser, error))
-      return NULL;
-  g_ptr_array_add(operands, NULL);
-  return (char **)g_ptr_array_free(g_steal_pointer(&operands), FALSE);
-}
-
-void dsp_options_clear(const DspOption *options, gpointer record) {
-  for (; options && options->name; options++) {
-    gpointer member = G_STRUCT_MEMBER_P(record, options->offset);
-    if (options->type == DSP_OPTION_STRING)
-      g_clear_pointer((char **)member, g_free);
-    else if (options->type == DSP_OPTION_LIST)
-      g_clear_pointer((GPtrArray **)member, g_ptr_array_unref);
-  }
+void dsp_options_clear(const DspOptionGroup *groups, gpointer record) {
+  for (; groups && groups->title; groups++)
+    for (const DspOption *o = groups->options; o->name; o++)
+      if (o->type->clear)
+        o->type->clear(G_STRUCT_MEMBER_P(record, groups->offset + o->offset));
 }
