@@ -9,8 +9,9 @@
 
 const char *const dsp_attention_kernel_names[] = {"fa2",   "fa3",    "fa4",
                                                   "cudnn", "native", NULL};
-const char *const dsp_memory_op_names[] = {
-    "norm", "norm_bwd", "rope", "activation", "add", "copy", "transpose", NULL};
+const char *const dsp_memory_op_names[] = {"norm",       "norm_bwd",  "rope",
+                                           "activation", "add",       "copy",
+                                           "transpose",  "broadcast", NULL};
 
 /* What the file holds besides scalars: objects that are read one by one. */
 typedef struct {
@@ -149,6 +150,8 @@ static const DspField memory_fields[] = {
              "share of memory bandwidth when fused, at most 1"),
     CONSTANT("eager", DSP_FIELD_NUMBER, eager, 0,
              "the same of the framework's own kernel"),
+    CONSTANT("l2_gain", DSP_FIELD_NUMBER, l2_gain, 0,
+             "L2 over memory bandwidth, 1: no effect"),
     {NULL, 0, 0, 0, NULL, NULL},
 };
 #undef CONSTANTS

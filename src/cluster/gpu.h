@@ -64,19 +64,21 @@ typedef enum {
   DSP_MEMORY_NORM_BACKWARD,
   DSP_MEMORY_ROPE,
   DSP_MEMORY_ACTIVATION,
-  DSP_MEMORY_ELEMENTWISE, /* add, mul, modulate, residual */
+  DSP_MEMORY_ELEMENTWISE, /* add, mul of tensors of one shape */
   DSP_MEMORY_COPY,        /* contiguous copies, concatenation of outer rows */
   DSP_MEMORY_TRANSPOSE,   /* strided read or write, rows kept whole */
+  DSP_MEMORY_BROADCAST,   /* a vector a row times or plus a tensor: modulate */
   DSP_N_MEMORY_OPS,
 } DspMemoryOp;
 
 extern const char *const dsp_memory_op_names[];
 
 typedef struct {
-  char *like;   /* as for GEMM */
-  double t0;    /* s, floor of one kernel */
-  double fused; /* share of memory bandwidth of a fused kernel */
-  double eager; /* the same of the framework's own single kernel */
+  char *like;     /* as for GEMM */
+  double t0;      /* s, floor of one kernel */
+  double fused;   /* share of memory bandwidth of a fused kernel */
+  double eager;   /* the same of the framework's own single kernel */
+  double l2_gain; /* as for attention */
 } DspMemoryConstants;
 
 typedef struct {

@@ -19,10 +19,10 @@
 #define SPLIT_MIN_BLOCKS 4
 #define SPLIT_COST       1.5
 
-/* How sharply a working set falls out of L2, and at how many times its size
- * half of it has. */
-#define L2_KNEE  1.1
-#define L2_POWER 12
+/* Heads above 128 leave no registers to overlap the products with anything:
+ * factor on tensor time (FA2 1.2, cuDNN 1.35 of those published for H100). */
+#define WIDE_HEAD   128
+#define WIDE_FACTOR 1.25
 
 typedef struct {
   int q, k;
@@ -32,8 +32,10 @@ typedef struct {
  * up to 64, up to 96, above. */
 typedef struct {
   Block forward[3], causal[3], backward[3];
-  gboolean pads_96;   /* has a kernel for heads of 65 to 96 */
-  gboolean pads_rows; /* the dq sum holds whole tiles of padded heads */
+  int few_queries[3];  /* query tile that suffices for so few, 0: none */
+  gboolean pads_96;    /* has a kernel for heads of 65 to 96 */
+  gboolean pads_loads; /* threads sit idle where rows are narrower */
+  gboolean pads_sum;   /* the dq sum holds whole tiles of padded heads */
   gboolean splits;
 } Geometry;
 
@@ -42,19 +44,21 @@ static const Geometry geometries[DSP_KERNEL_NATIVE] = {
                         .causal = {{128, 128}, {128, 64}, {128, 64}},
                         .backward = {{128, 128}, {64, 128}, {64, 128}},
                         .pads_96 = TRUE,
-                        .pads_rows = TRUE,
+                        .pads_loads = TRUE,
+                        .pads_sum = TRUE,
                         .splits = TRUE},
     [DSP_KERNEL_FA3] = {.forward = {{192, 192}, {192, 144}, {128, 176}},
                         .causal = {{192, 128}, {192, 144}, {128, 128}},
                         .backward = {{128, 128}, {64, 128}, {64, 128}},
+                        .few_queries = {64, 0, 64},
                         .pads_96 = TRUE,
-                        .pads_rows = TRUE,
+                        .pads_sum = TRUE,
                         .splits = TRUE},
     [DSP_KERNEL_FA4] = {.forward = {{256, 128}, {256, 128}, {256, 128}},
                         .causal = {{256, 128}, {256, 128}, {256, 128}},
                         .backward = {{128, 128}, {128, 128}, {128, 128}},
                         .pads_96 = TRUE,
-                        .pads_rows = TRUE},
+                        .pads_sum = TRUE},
     [DSP_KERNEL_CUDNN] = {.forward = {{128, 128}, {128, 128}, {128, 128}},
                           .causal = {{128, 128}, {128, 128}, {128, 128}},
                           .backward = {{128, 128}, {64, 128}, {64, 128}}},
@@ -95,7 +99,7 @@ static Call make_call(const DspGpu *gpu, const DspAttentionShape *s,
                             : 2,
       .head = head,
       .row = ragged * dsp_dtype_bytes(s->dtype) *
-             (g->pads_rows ? head : s->head_dim),
+             (g->pads_loads ? head : s->head_dim),
       .clock_factor = clocks == DSP_CLOCKS_SUSTAINED ? c->sustained : 1,
   };
 }
@@ -109,9 +113,10 @@ static double element_time(const Call *call, DspDirection direction) {
   const double rate = pass->tensor *
                       dsp_gpu_peak(call->gpu, call->shape->dtype) /
                       call->gpu->sms;
-  const double ragged = call->head % 64 ? c->ragged_math : 1;
+  const double shape = (call->head % 64 ? c->ragged_math : 1) *
+                       (call->head > WIDE_HEAD ? WIDE_FACTOR : 1);
   return call->clock_factor *
-         (ragged * flop / rate + pass->exp / (EXP_PER_CLOCK * c->clock));
+         (shape * flop / rate + pass->exp / (EXP_PER_CLOCK * c->clock));
 }
 
 /* Keys that the mean query tile sees; causal masks are aligned at the end. */
@@ -123,28 +128,24 @@ static double visible_keys(const DspAttentionShape *s, int tile) {
   return CLAMP(mean, fmin(tile, s->seq_k), s->seq_k);
 }
 
-/* s of `bytes` from memory, less what L2 still holds of them. */
 static double traffic_time(const Call *call, double bytes) {
   const DspAttentionConstants *c = call->constants;
-  const double t = bytes / (c->b * call->gpu->memory_bandwidth);
-  if (c->l2_gain <= 1)
-    return t;
-  const double size = bytes / (L2_KNEE * call->gpu->l2_bytes);
-  const double hit = 1 / (1 + pow(size, L2_POWER));
-  return t * (1 - hit + hit / c->l2_gain);
+  return dsp_traffic_time(call->gpu, bytes, c->b, c->l2_gain);
 }
 
 /* `ctas` CTAs a multiprocessor that loop over `blocks` blocks on average and
- * over `most` at most, each block taking `step`; `bytes` move beside. */
+ * over `most` at most, each block taking `step`; `start` is the share of a full
+ * tile's start and end that they pay; `bytes` move beside. */
 typedef struct {
-  double ctas, blocks, most, step, bytes;
+  double ctas, blocks, most, step, start, bytes;
 } Loop;
 
 static double loop_time(const Call *call, DspDirection direction,
                         const Loop *l) {
   const DspAttentionConstants *c = call->constants;
   const DspAttentionPass *pass = &c->pass[direction];
-  const double cta = pass->start[call->head > 64] + l->blocks * l->step;
+  const double cta =
+      l->start * pass->start[call->head > 64] + l->blocks * l->step;
   const double tail = c->tail * (l->most - l->blocks) * l->step;
   return dsp_join(dsp_waves(l->ctas, c->q) * cta + tail,
                   traffic_time(call, l->bytes), pass->p);
@@ -168,13 +169,16 @@ static double split_keys(const Call *call, Loop *l) {
 static double forward_time(const Call *call) {
   const DspAttentionShape *s = call->shape;
   const Geometry *g = call->geometry;
-  const Block b = (s->causal ? g->causal : g->forward)[call->width];
+  const Block full = (s->causal ? g->causal : g->forward)[call->width];
+  const int few = g->few_queries[call->width];
+  const Block b = {s->seq_q <= few ? few : full.q, full.k};
   const double sequences = (double)s->batch * s->heads;
   Loop l = {
       .ctas = sequences * dsp_tiles(s->seq_q, b.q) / call->gpu->sms,
       .blocks = ceil(visible_keys(s, b.q) / b.k),
       .most = dsp_tiles(s->seq_k, b.k),
       .step = (double)b.q * b.k * element_time(call, DSP_FORWARD),
+      .start = (double)b.q / full.q,
       .bytes =
           2 * call->row *
           (sequences * s->seq_q + (double)s->batch * s->kv_heads * s->seq_k),
@@ -186,7 +190,7 @@ static double forward_time(const Call *call) {
 /* Bytes of the fp32 sum of dq with rows padded to `tile`. */
 static double dq_sum(const Call *call, int tile) {
   const DspAttentionShape *s = call->shape;
-  const gboolean pads = call->geometry->pads_rows;
+  const gboolean pads = call->geometry->pads_sum;
   const double rows = pads ? dsp_tiles(s->seq_q, tile) * tile : s->seq_q;
   return 4.0 * s->batch * s->heads * rows * (pads ? call->head : s->head_dim);
 }
@@ -204,6 +208,7 @@ static double backward_time(const Call *call) {
       .blocks = fmax(1, blocks * visible_keys(s, b.q) / s->seq_k),
       .most = blocks,
       .step = (double)b.q * b.k * element_time(call, DSP_BACKWARD),
+      .start = 1,
       /* reads q, do, k, v; writes dk, dv; reads and writes the sum */
       .bytes = 2 * queries + 4 * keys + 2 * dq_sum(call, b.q),
   };

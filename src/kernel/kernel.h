@@ -25,7 +25,8 @@ double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *shape,
 double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, int64_t bytes,
                        gboolean fused);
 
-/* Lower bounds that no kernel beats: FLOP over peak, bytes over bandwidth. */
+/* Lower bounds that no kernel beats: FLOP over peak; bytes over bandwidth, less
+ * those that L2 can hold, since they may never touch memory. */
 double dsp_flop_bound(const DspGpu *gpu, double flop, DspDtype dtype);
 double dsp_bytes_bound(const DspGpu *gpu, double bytes);
 

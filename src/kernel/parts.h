@@ -14,6 +14,11 @@ double dsp_native_attention_time(const DspGpu *gpu,
 double dsp_batched_gemm_time(const DspGpu *gpu, double count,
                              const DspGemm *gemm, DspClocks clocks);
 
+/* s that `bytes` take at `share` of the memory bandwidth, less what L2 still
+ * holds of them from the kernel before: L2 is `l2_gain` times as fast. */
+double dsp_traffic_time(const DspGpu *gpu, double bytes, double share,
+                        double l2_gain);
+
 /* dsp_memory_time of any number of bytes. */
 double dsp_pointwise_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
                           gboolean fused);
