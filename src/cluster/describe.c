@@ -284,11 +284,10 @@ static gboolean finish(DspCluster *cluster, GError **error) {
       !dsp_cluster_load_parts(cluster, NULL, NULL, intra_name(cluster),
                               nics ? DEFAULT_INTER : NULL, error))
     return FALSE;
-  g_autofree char *why = cluster->gpus_per_node == 0
-                             ? g_strdup("'gpu' is missing")
-                             : dsp_cluster_complete(cluster);
+  const char *why = cluster->gpus_per_node == 0 ? "'gpu' is missing"
+                                                : dsp_cluster_complete(cluster);
   if (!why && !nics && cluster->max_nodes > 1)
-    why = g_strdup("more than one node needs 'nic', such as nic:8x50GBps");
+    why = "more than one node needs 'nic', such as nic:8x50GBps";
   if (why)
     g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
                 "cluster description, column 1: %s", why);

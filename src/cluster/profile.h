@@ -35,9 +35,9 @@ gboolean dsp_transport_load(const char *name, DspTransport *transport,
                             DspJson **json, GError **error);
 
 /* Fills what follows from the rest (bandwidths from the shared files), then
- * says what is missing or does not fit together: NULL, or a message that the
- * caller frees. */
-char *dsp_cluster_complete(DspCluster *cluster);
+ * says what is missing or does not fit together: NULL, or a constant message.
+ */
+const char *dsp_cluster_complete(DspCluster *cluster);
 
 /* Fills the cluster from a one-line description. DSP_ERROR_USAGE with the
  * column. */
