@@ -114,7 +114,8 @@ void dsp_predict(const DspJob *job, const DspPlan *plan, DspPrices *prices,
   }
   p->feasible = TRUE;
   dsp_simulate(schedule, prices, options, &p->sim);
-  find_rates(p, job);
+  if (!p->sim.cut)
+    find_rates(p, job);
 }
 
 void dsp_prediction_clear(DspPrediction *p) {

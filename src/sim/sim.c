@@ -53,6 +53,7 @@ typedef struct {
   DspPrices *prices;
   DspFabric *fabric;
   const DspObserver *observer;
+  double limit;
   gboolean folded;
   guint n_ranks;
   Rank *ranks;
@@ -322,7 +323,8 @@ static double next_event(const Sim *sim) {
                                       : dsp_heap_peek(sim->heap, &id);
 }
 
-static void run(Sim *sim) {
+/* Until there is nothing left to do (TRUE) or the limit has passed. */
+static gboolean run(Sim *sim) {
   guint streams = sim->n_ranks * DSP_N_STREAM_KINDS;
   for (guint i = 0; i < sim->n_ranks; i++) {
     issue(sim, &sim->ranks[i], 0);
@@ -332,7 +334,9 @@ static void run(Sim *sim) {
     double due = next_event(sim), flow = dsp_flows_next(sim->fabric->flows);
     uint32_t id;
     if (isinf(due) && isinf(flow))
-      return;
+      return TRUE;
+    if (MIN(due, flow) > sim->limit)
+      return FALSE;
     if (flow < due) {
       flows_due(sim, flow);
       continue;
@@ -413,6 +417,21 @@ static void sum_up(const Sim *sim, DspSimResult *result) {
   result->events = sim->events;
 }
 
+/* What the compute stream of a rank that takes part in all steps needs at
+ * least: its steps one after another. */
+static double compute_time(const DspProgram *program) {
+  double time = 0;
+  for (guint i = 0; i < program->n_loops; i++) {
+    const DspLoop *loop = &program->loops[i];
+    double once = 0;
+    for (guint j = 0; j < loop->n; j++)
+      if (loop->instructions[j].step->stream == DSP_STREAM_COMPUTE)
+        once += loop->instructions[j].cost.time;
+    time += once * (double)loop->segment->repeat;
+  }
+  return time;
+}
+
 /* The compute bound of the last rank of the ring, which takes part in all
  * steps, and the wire's bound of each stream's collectives in order. */
 static void find_bound(const DspProgram *program, const DspTopology *topology,
@@ -439,24 +458,34 @@ static void find_bound(const DspProgram *program, const DspTopology *topology,
     }
 }
 
-void dsp_simulate(const DspSchedule *schedule, DspPrices *prices,
-                  const DspSimOptions *options, DspSimResult *result) {
-  g_autoptr(DspProgram) program = dsp_program_new(schedule);
-  const DspTopology *topology = dsp_prices_topology(prices);
-  Sim sim = {.program = program, .prices = prices};
+static void simulate(const DspProgram *program, DspPrices *prices,
+                     const DspSimOptions *options, double limit,
+                     DspSimResult *result) {
+  Sim sim = {.program = program, .prices = prices, .limit = limit};
   sim.observer = &options->observer;
   sim.folded = !options->every_rank && can_fold(program);
-  sim.n_ranks = sim.folded ? folded_ranks(program) : schedule->job.gpus;
+  sim.n_ranks =
+      sim.folded ? folded_ranks(program) : program->schedule->job.gpus;
   sim.fabric = sim.folded ? dsp_fabric_new_folded(prices, program)
-                          : dsp_fabric_new(topology);
+                          : dsp_fabric_new(dsp_prices_topology(prices));
   guint meetings = DSP_N_GROUPS * DSP_N_STREAM_KINDS * sim.n_ranks;
   sim.meetings = g_new0(Meeting, meetings);
   sim.flow_meeting = g_array_new(FALSE, TRUE, sizeof(guint));
   sim.ended = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.heap = dsp_heap_new(sim.n_ranks * DSP_N_STREAM_KINDS + meetings);
   ranks_new(&sim);
-  run(&sim);
-  sum_up(&sim, result);
-  find_bound(program, topology, result);
+  result->cut = !run(&sim);
+  if (!result->cut)
+    sum_up(&sim, result);
   sim_clear(&sim);
+}
+
+void dsp_simulate(const DspSchedule *schedule, DspPrices *prices,
+                  const DspSimOptions *options, DspSimResult *result) {
+  g_autoptr(DspProgram) program = dsp_program_new(schedule);
+  double limit = options->limit > 0 ? options->limit : INFINITY;
+  *result = (DspSimResult){.cut = compute_time(program) > limit};
+  find_bound(program, dsp_prices_topology(prices), result);
+  if (!result->cut)
+    simulate(program, prices, options, limit, result);
 }

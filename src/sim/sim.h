@@ -20,11 +20,13 @@ typedef struct {
 
 typedef struct {
   gboolean every_rank;
+  double limit; /* s: give up when the step is found to take longer; 0: never */
   DspObserver observer;
 } DspSimOptions;
 
 /* Seconds, of the rank that ends last. */
 typedef struct {
+  gboolean cut; /* longer than the limit: only bound and bound_by hold */
   double step_time;
   double compute_time;      /* of the compute stream */
   double comm_time;         /* of collectives, overlapped or not */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "search/compare.h"
+
+static void compared_clear(gpointer data) {
+  dsp_prediction_clear(&((DspCompared *)data)->prediction);
+}
+
+static DspCompared *at(GArray *plans, guint i) {
+  return &g_array_index(plans, DspCompared, i);
+}
+
+static gboolean same_kind(const DspPlan *a, const DspPlan *b) {
+  return a->method == b->method && a->variant == b->variant;
+}
+
+/* The step time above which `plan` is slower than the best of its kind. */
+static double limit_of(const DspJob *job, const DspPlan *plan, GArray *done) {
+  double best = 0;
+  for (guint i = 0; i < done->len; i++)
+    if (same_kind(&at(done, i)->prediction.plan, plan))
+      best = MAX(best, at(done, i)->prediction.samples_per_s);
+  double samples =
+      (double)plan->degree[DSP_AXIS_DP] * (double)job->batch /
+      (double)(job->mode == DSP_MODE_INFER ? MAX(job->evaluations, 1) : 1);
+  return best > 0 ? samples / best : 0;
+}
+
+static GArray *predict_all(const DspJob *job, const DspPlanSpace *space,
+                           DspPrices *prices, const DspSimOptions *options,
+                           gboolean best_only) {
+  g_autoptr(GArray) plans = dsp_enumerate_plans(job, space);
+  GArray *done =
+      g_array_sized_new(FALSE, TRUE, sizeof(DspCompared), plans->len);
+  g_array_set_clear_func(done, compared_clear);
+  for (guint i = 0; i < plans->len; i++) {
+    const DspPlan *plan = &g_array_index(plans, DspPlan, i);
+    DspCompared compared = {.speedup = 0};
+    DspSimOptions limited = *options;
+    if (best_only)
+      limited.limit = limit_of(job, plan, done);
+    dsp_predict(job, plan, prices, &limited, &compared.prediction);
+    if (compared.prediction.sim.cut)
+      compared_clear(&compared);
+    else
+      g_array_append_val(done, compared);
+  }
+  return done;
+}
+
+/* By samples a second; equal ones (and those that do not run) stay as they
+ * are, since g_array_sort is stable. */
+static gint by_rate(gconstpointer a, gconstpointer b) {
+  double x = ((const DspCompared *)a)->prediction.samples_per_s;
+  double y = ((const DspCompared *)b)->prediction.samples_per_s;
+  return (y > x) - (y < x);
+}
+
+static double best_embedded(GArray *plans) {
+  for (guint i = 0; i < plans->len; i++)
+    if (at(plans, i)->prediction.plan.method->embedded)
+      return at(plans, i)->prediction.samples_per_s;
+  return 0;
+}
+
+static gboolean is_first_of_method(GArray *plans, guint i) {
+  for (guint j = 0; j < i; j++)
+    if (at(plans, j)->prediction.plan.method ==
+        at(plans, i)->prediction.plan.method)
+      return FALSE;
+  return at(plans, i)->prediction.feasible;
+}
+
+GArray *dsp_compare(const DspJob *job, const DspPlanSpace *space,
+                    DspPrices *prices, const DspSimOptions *options,
+                    gboolean best_only) {
+  GArray *plans = predict_all(job, space, prices, options, best_only);
+  g_array_sort(plans, by_rate);
+  double embedded = best_embedded(plans);
+  for (guint i = 0; i < plans->len; i++) {
+    at(plans, i)->chosen = is_first_of_method(plans, i);
+    if (embedded > 0)
+      at(plans, i)->speedup = at(plans, i)->prediction.samples_per_s / embedded;
+  }
+  return plans;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All plans of a space side by side, best first. */
+#ifndef DSP_SEARCH_COMPARE_H
+#define DSP_SEARCH_COMPARE_H
+
+#include "search/enumerate.h"
+#include "sim/predict.h"
+
+typedef struct {
+  DspPrediction prediction;
+  gboolean chosen; /* the best of its method */
+  double speedup;  /* samples/s over those of the best embedded plan; 0: there
+                      is none, or this plan does not run */
+} DspCompared;
+
+/* Predicts every plan of the space. Plans that run come first, most samples a
+ * second first; the others follow as enumerated. With `best_only`, a plan is
+ * given up as soon as it is known to be slower than another of its method and
+ * variant (prediction.sim.cut) and left out of the result; the best ones are
+ * the same as without. Free with g_array_unref. */
+GArray *dsp_compare(const DspJob *job, const DspPlanSpace *space,
+                    DspPrices *prices, const DspSimOptions *options,
+                    gboolean best_only);
+
+#endif
