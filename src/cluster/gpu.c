@@ -180,6 +180,7 @@ static const Range ranges[] = {
     {"ragged_math", 1, 4},
     {"ragged_memory", 1, 4},
     {"l2_gain", 1, 16},
+    {"compute_scale", 0.1, 10},
     {NULL, 0, 0},
 };
 
@@ -330,7 +331,8 @@ static gboolean read_gpu(DspGpu *gpu, GError **error) {
          read_constants(gpu->json, file.gemm, gemm_path, gemm_fields,
                         &gpu->gemm, error) &&
          read_attention(gpu, file.attention, error) &&
-         read_memory(gpu, file.memory_kernels, error);
+         read_memory(gpu, file.memory_kernels, error) &&
+         check_ranges(gpu->json, dsp_json_root(gpu->json), error);
 }
 
 /* "dir/h100-sxm.json" is the GPU "h100-sxm". */

@@ -262,7 +262,7 @@ double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *s,
     return 0;
   kernel = available(gpu, kernel);
   if (kernel == DSP_KERNEL_NATIVE)
-    return dsp_native_attention_time(gpu, s, direction, clocks);
+    return dsp_native_attention_time(gpu, s, direction);
   const Call call = make_call(gpu, s, kernel, clocks);
   const double t =
       direction == DSP_FORWARD ? forward_time(&call) : backward_time(&call);

@@ -72,25 +72,24 @@ double dsp_gemm_time(const DspGpu *gpu, const DspGemm *g, DspClocks clocks) {
     math = fmin(math, tile_time(gpu, g, tiles[i]));
   math *= clock_factor(c, flop / dsp_gpu_peak(gpu, g->dtype), clocks);
   const double memory = bytes / (c->b_dram * gpu->memory_bandwidth);
-  return gpu->compute_scale * (c->t0 + dsp_join(math, memory, c->p));
+  return fmax(gpu->compute_scale * (c->t0 + dsp_join(math, memory, c->p)),
+              dsp_flop_bound(gpu, flop, g->dtype));
 }
 
-/* Small products do not fill a tile, so there is no choice of tiles; and as
- * each is over at once, its loads are not hidden: times add up. */
-double dsp_batched_gemm_time(const DspGpu *gpu, double count, const DspGemm *g,
-                             DspClocks clocks) {
+/* Products that do not fill a tile leave no choice of tiles; each is over at
+ * once, so that its loads are not hidden: times add up. Nor do they draw the
+ * power that lowers clocks. */
+double dsp_batched_gemm_time(const DspGpu *gpu, double count,
+                             const DspGemm *g) {
   const DspGemmConstants *c = &gpu->gemm;
   const Tile tile = {64, 64};
   const double tiles_a_product =
-      (double)dsp_tiles(g->m, tile.m) * dsp_tiles(g->n, tile.n);
+      fmax(1, (double)g->m * g->n / ((double)tile.m * tile.n));
   const double math = dsp_waves(count * tiles_a_product / gpu->sms, c->q) *
                       (g->k + c->k0) * tile_step(gpu, g, tile);
   const double bytes =
       (double)dsp_dtype_bytes(g->dtype) * count *
       ((double)g->m * g->k + (double)g->k * g->n + (double)g->m * g->n);
-  const double flop = 2.0 * count * g->m * g->n * g->k;
   return gpu->compute_scale *
-         (c->t0 +
-          math * clock_factor(c, flop / dsp_gpu_peak(gpu, g->dtype), clocks) +
-          bytes / (c->b_dram * gpu->memory_bandwidth));
+         (c->t0 + math + bytes / (c->b_dram * gpu->memory_bandwidth));
 }

@@ -23,8 +23,8 @@ double dsp_pointwise_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
   const double share = fused ? c->fused : c->eager;
   if (bytes <= 0)
     return 0;
-  return gpu->compute_scale *
-         (c->t0 + dsp_traffic_time(gpu, bytes, share, c->l2_gain));
+  const double t = c->t0 + dsp_traffic_time(gpu, bytes, share, c->l2_gain);
+  return fmax(gpu->compute_scale * t, dsp_bytes_bound(gpu, bytes));
 }
 
 double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, int64_t bytes,

@@ -8,11 +8,11 @@
 /* Attention written out as operations of the framework: scores in memory. */
 double dsp_native_attention_time(const DspGpu *gpu,
                                  const DspAttentionShape *shape,
-                                 DspDirection direction, DspClocks clocks);
+                                 DspDirection direction);
 
 /* `count` independent products y[m,n] = x[m,k] w[k,n] in one call. */
 double dsp_batched_gemm_time(const DspGpu *gpu, double count,
-                             const DspGemm *gemm, DspClocks clocks);
+                             const DspGemm *gemm);
 
 /* s that `bytes` take at `share` of the memory bandwidth, less what L2 still
  * holds of them from the kernel before: L2 is `l2_gain` times as fast. */
