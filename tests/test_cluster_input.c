@@ -342,7 +342,7 @@ static const struct {
     {"cluster.json", "h100-sxm", "h100-smx", "cluster.json:5:9: ", "h100-sxm"},
     {"cluster.json", "\"ib-ndr\"", "\"ib-nrd\"",
      "cluster.json:8:11: ", "ib-ndr"},
-    {"cluster.json", "\"switch\"", "\"swich\"",
+    {"cluster.json", "\"switch\"", "\"star\"",
      "cluster.json:11:10: ", "must be one of switch, mesh, pcie, net"},
     {"cluster.json", "\"switch\"", "\"mesh\"", "cluster.json:9:10: ", "'mesh'"},
     {"cluster.json", "\"gpus\": 8", "\"gpus\": 1025",

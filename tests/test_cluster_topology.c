@@ -228,7 +228,7 @@ static const struct {
      512, 2 * 512 * 450.0, 2 * 512 * 50, 2 * 512 * 50 / 2.5},
     {"node:64 gpu:8 nvlink:450GBps nic:2x50GBps fabric:switch", 512,
      2 * 512 * 450.0, 2 * 64 * 2 * 50, 0},
-    {"dgx-v100", 8, 8 * 6 * 22.5, 2 * 4 * 11.5, 2 * 18 * 4 * 11.5},
+    {"dgx-v100", 8, 8 * 6 * 22.5, 2 * 4 * 11.5, 2 * 4 * 4 * 11.5},
 };
 
 static void test_sums(void) {

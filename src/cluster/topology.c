@@ -120,11 +120,11 @@ static void add_pair(DspTopology *t, Family out, guint count, DspLinkType type,
 }
 
 static void add_mesh(DspTopology *t) {
-  const DspCluster *c = t->cluster;
+  const double *mesh = t->cluster->mesh;
   guint n = t->gpus_per_node * t->gpus_per_node;
-  add_family(t, MESH, n, DSP_LINK_NVLINK, 1, c->nvlink_latency);
+  add_family(t, MESH, n, DSP_LINK_NVLINK, 1, t->cluster->nvlink_latency);
   for (guint i = 0; i < n; i++)
-    t->links[t->first[MESH] + i].bandwidth = c->mesh[i];
+    t->links[t->first[MESH] + i].bandwidth = mesh[i];
 }
 
 /* The NVLink bandwidth from i to j by way of k. */
@@ -159,7 +159,7 @@ static void add_node(DspTopology *t) {
   if (c->node_kind == DSP_NODE_SWITCH)
     add_pair(t, NVLINK_OUT, t->gpus_per_node, DSP_LINK_NVLINK,
              c->nvlink_bandwidth, c->nvlink_latency);
-  if (c->node_kind == DSP_NODE_MESH) {
+  if (c->mesh) {
     add_mesh(t);
     find_vias(t);
   }
@@ -407,8 +407,7 @@ static void cross_fabric(Route *route, guint from_leaf, guint to_leaf) {
 static gboolean has_nvlink(const DspTopology *t, guint from, guint to) {
   const DspCluster *c = t->cluster;
   return c->node_kind == DSP_NODE_SWITCH ||
-         (c->node_kind == DSP_NODE_MESH &&
-          c->mesh[from * t->gpus_per_node + to] > 0);
+         (c->mesh && c->mesh[from * t->gpus_per_node + to] > 0);
 }
 
 /* The GPU of the sender's node at whose NIC the message leaves: the one on the
