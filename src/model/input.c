@@ -311,7 +311,7 @@ gboolean dsp_model_lengths_from_video(const DspModel *model, int64_t frames,
   const DspInput *in = &model->input;
   DspLengths result = *lengths;
   DspDimSet seen = 0;
-  int64_t t, h, w;
+  int64_t t = 0, h = 0, w = 0;
   if (!check_given(model, frames, height, width, error))
     return FALSE;
   if (frames && in->time_dim >= 0 &&

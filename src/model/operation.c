@@ -269,7 +269,7 @@ gboolean dsp_read_op(DspStageReader *reader, const cJSON *node, DspOp *op,
                      GError **error) {
   const DspModel *model = reader->model;
   g_auto(OpText) text = {.op = NO_OP};
-  DspOpKind kind;
+  DspOpKind kind = DSP_OP_NORM;
   if (!read_kind(model->json, node, &kind, error) ||
       !dsp_json_read(model->json, node, fields_of[kind], &text, error))
     return FALSE;

@@ -69,3 +69,12 @@ int dsp_attention_by_heads(DspBuilder *builder, const DspOp *op, int qkv,
                                        joint_heads, whole, OUTPUT);
   return dsp_exchange_heads(builder, &dsp_to_tokens, op, output, shard, OUTPUT);
 }
+
+int dsp_attention_where_needed(DspBuilder *builder, const DspOp *op, int qkv,
+                               int joint_qkv, gboolean always,
+                               int *joint_output) {
+  if (!always && !dsp_crosses_shard(builder, op, qkv))
+    return dsp_attention_local(builder, op, qkv, joint_qkv, joint_output);
+  return dsp_attention_by_heads(builder, op, qkv, joint_qkv, TRUE,
+                                joint_output);
+}

@@ -144,6 +144,11 @@ int dsp_attention_by_ring(DspBuilder *builder, const DspOp *op, int qkv,
 /* Heads for tokens over the sp axis, then by ring (of one rank: locally). */
 int dsp_attention_by_heads(DspBuilder *builder, const DspOp *op, int qkv,
                            int joint_qkv, gboolean balanced, int *joint_output);
+/* The same, balanced, if the attention mixes the dimension of the shard or
+ * `always`; else locally. */
+int dsp_attention_where_needed(DspBuilder *builder, const DspOp *op, int qkv,
+                               int joint_qkv, gboolean always,
+                               int *joint_output);
 /* One exchange over the sp axis: `pieces` is a bit set of q (or the output),
  * k and v. */
 int dsp_exchange_heads(DspBuilder *builder, const DspPrimitive *exchange,

@@ -14,10 +14,9 @@ static const char *const variants[] = {"best", "naive", "published", NULL};
 
 static int attention(DspBuilder *builder, const DspOp *op, int qkv,
                      int joint_qkv, int *joint_output) {
-  if (builder->plan->variant == BEST && !dsp_crosses_shard(builder, op, qkv))
-    return dsp_attention_local(builder, op, qkv, joint_qkv, joint_output);
-  return dsp_attention_by_heads(builder, op, qkv, joint_qkv, TRUE,
-                                joint_output);
+  return dsp_attention_where_needed(builder, op, qkv, joint_qkv,
+                                    builder->plan->variant != BEST,
+                                    joint_output);
 }
 
 static int cross_attention(DspBuilder *builder, const DspOp *op, int q,
