@@ -104,17 +104,18 @@ static guint leaf_of(const DspTopology *t, guint node, guint rail) {
 static void add_family(DspTopology *t, Family family, guint count,
                        DspLinkType type, double bandwidth, double latency) {
   t->first[family] = t->per_node;
-  if (bandwidth <= 0)
-    return;
   t->count[family] = count;
   t->links = g_renew(DspLink, t->links, t->per_node + count);
   for (guint i = 0; i < count; i++)
     t->links[t->per_node++] = (DspLink){type, bandwidth, latency};
 }
 
-/* A family and its opposite direction, which is the next in the enum. */
+/* A family and its opposite direction, which is the next in the enum, if the
+ * node has such links. */
 static void add_pair(DspTopology *t, Family out, guint count, DspLinkType type,
                      double bandwidth, double latency) {
+  if (bandwidth <= 0)
+    return;
   add_family(t, out, count, type, bandwidth, latency);
   add_family(t, out + 1, count, type, bandwidth, latency);
 }
