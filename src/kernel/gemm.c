@@ -72,8 +72,10 @@ double dsp_gemm_time(const DspGpu *gpu, const DspGemm *g, DspClocks clocks) {
     math = fmin(math, tile_time(gpu, g, tiles[i]));
   math *= clock_factor(c, flop / dsp_gpu_peak(gpu, g->dtype), clocks);
   const double memory = bytes / (c->b_dram * gpu->memory_bandwidth);
-  return fmax(gpu->compute_scale * (c->t0 + dsp_join(math, memory, c->p)),
-              dsp_flop_bound(gpu, flop, g->dtype));
+  const double bound =
+      fmax(dsp_flop_bound(gpu, flop, g->dtype), dsp_bytes_bound(gpu, bytes));
+  return fmax(bound,
+              gpu->compute_scale * (c->t0 + dsp_join(math, memory, c->p)));
 }
 
 /* Products that do not fill a tile leave no choice of tiles; each is over at
