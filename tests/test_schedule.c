@@ -2,7 +2,7 @@
 /* Volumes against the derivations (DSP paper, tables of bytes per pair of
  * stages), the mirror of the backward pass, well-formed steps, memory, and the
  * rules that refuse plans. */
-#include "base/units.h"
+#include "base/paths.h"
 #include "schedule/memory.h"
 #include "schedule/method.h"
 #include "schedule/rules.h"
@@ -230,6 +230,26 @@ static void test_gradient_sync(void) {
 /* --- well-formed steps
  * ---------------------------------------------------------------- */
 
+/* Every block takes and leaves its streams as wide as the model says. */
+static void test_widths(void) {
+  g_auto(GStrv) names = dsp_list_data("models");
+  for (guint i = 0; names[i]; i++) {
+    g_autoptr(DspModel) model = load_model(names[i]);
+    const DspJob job = job_of(model, 1);
+    const DspPlan plan = plan_of("single", "best", 1, 1);
+    g_autoptr(DspSchedule) schedule = schedule_of(&job, &plan);
+    const DspSegment *block = schedule->segments->pdata[1];
+    int64_t widest = 0;
+    for (gsize j = block->first_tensor; j < block->end_tensor; j++) {
+      const DspTensor *t = &g_array_index(schedule->tensors, DspTensor, j);
+      widest = MAX(widest, t->stream == 0 ? t->width : 0);
+    }
+    DSP_CHECK(widest >= model->streams[0].width,
+              "%s: no tensor of its first block is %" PRId64 " wide", names[i],
+              model->streams[0].width);
+  }
+}
+
 static void check_step(const DspSchedule *schedule, const DspStep *steps,
                        guint i) {
   const DspStep *step = &steps[i];
@@ -406,6 +426,7 @@ static CU_TestInfo volume_tests[] = {{"derivations", test_volumes},
                                      {"ZeRO", test_gradient_sync},
                                      CU_TEST_INFO_NULL};
 static CU_TestInfo step_tests[] = {{"well-formed", test_well_formed},
+                                   {"widths", test_widths},
                                    {"an image", test_image},
                                    {"memory", test_memory},
                                    {"memory in order", test_memory_order},

@@ -149,12 +149,17 @@ static void linear(DspBuilder *builder, const DspOp *op) {
     gather_operand(builder, op, op->stream);
 }
 
+/* Before the embedding has made the stream, what is added is a table (of
+ * positions), not the stream. */
 static void residual_of(DspBuilder *builder, const DspOp *op, guint stream) {
+  int branch = chain(builder, stream), x = builder->value[stream];
+  if (dsp_tensor(builder, x)->width != dsp_tensor(builder, branch)->width)
+    x = branch;
   builder->value[stream] =
       dsp_apply(builder, (DspCall){.primitive = &dsp_residual,
                                    .op = op,
-                                   .x = builder->value[stream],
-                                   .more = chain(builder, stream)})
+                                   .x = x,
+                                   .more = branch})
           .y;
   builder->chain[stream] = -1;
 }
