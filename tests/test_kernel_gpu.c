@@ -104,6 +104,33 @@ static void test_like(void) {
   DSP_CHECK(!h100->attention[DSP_KERNEL_FA4].present, "no FA4 on Hopper");
 }
 
+/* The manual has an entry for every key of the format. */
+static void check_documented(const char *manual, const cJSON *object) {
+  const cJSON *child;
+  cJSON_ArrayForEach(child, object) {
+    g_autofree char *pattern =
+        g_strdup_printf("\\.I(t I)?c (\\w+ , )*%s\\b", child->string);
+    DSP_CHECK(strcmp(child->string, "source") == 0 ||
+                  g_regex_match_simple(pattern, manual, 0, 0),
+              "the manual does not have '%s'", child->string);
+    check_documented(manual, child);
+  }
+}
+
+static void test_manual(void) {
+  g_autofree char *man = dsp_test_path("man/dspsim-hwprofile.5");
+  g_autofree char *keys = dsp_test_path("tests/data/gpu-every-key.json");
+  g_autofree char *manual = NULL;
+  DSP_CHECK(g_file_get_contents(man, &manual, NULL, NULL), "no %s", man);
+  const char *section = manual ? strstr(manual, "\n.Ss GPU\n") : NULL;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DspJson) json = dsp_json_load(keys, &error);
+  DSP_CHECK_NO_ERROR(error);
+  DSP_CHECK(section && json, "manual and keys are there");
+  if (section && json)
+    check_documented(section, dsp_json_root(json));
+}
+
 static void test_peak(void) {
   g_autoptr(DspGpu) v100 = dsp_test_gpu("v100-sxm2");
   DSP_CHECK_NEAR(dsp_gpu_peak(v100, DSP_DTYPE_FP16), 125e12, 0);
@@ -114,6 +141,7 @@ CU_TestInfo gpu_file_tests[] = {
     {"published figures", test_published},
     {"every number has a source", test_sources},
     {"constants of another GPU", test_like},
+    {"the manual has every key", test_manual},
     {"a type that tensor cores lack", test_peak},
     CU_TEST_INFO_NULL,
 };
