@@ -102,7 +102,9 @@ typedef struct {
 /* Dense FLOP/s at `dtype`; the vector rate where tensor cores lack the type. */
 double dsp_gpu_peak(const DspGpu *gpu, DspDtype dtype);
 
-/* `name` is looked up in hwprofiles/gpus. Errors as dsp_model_load. */
+/* `name` is looked up in hwprofiles/gpus, or a path. Fails with
+ * DSP_ERROR_USAGE if there is no such file, DSP_ERROR_INPUT and the position if
+ * it is wrong. Free with dsp_gpu_free. */
 DspGpu *dsp_gpu_load(const char *name, GError **error);
 void dsp_gpu_free(DspGpu *gpu);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspGpu, dsp_gpu_free)

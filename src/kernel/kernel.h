@@ -12,17 +12,21 @@
  * is replayed alone for a moment. */
 typedef enum { DSP_CLOCKS_SUSTAINED, DSP_CLOCKS_BURST } DspClocks;
 
-/* y[m,n] = x[m,k] w[k,n] */
+/* y[m,n] = x[m,k] w[k,n] by the best of a library's tiles, after the data of
+ * ai-dynamo/aiconfigurator; the gradients are products of the same kind. */
 double dsp_gemm_time(const DspGpu *gpu, const DspGemm *gemm, DspClocks clocks);
 
-/* Falls back to the nearest kernel for which the GPU has constants (FA2 on
- * Hopper from FA3 by a documented rule, and so on). */
+/* Where the GPU has no constants for `kernel`, the nearest that it has is
+ * taken: newer FlashAttention, cuDNN, older; with none, native. `clocks` do not
+ * matter to native attention, whose small products draw little power. The
+ * CTA model of attention.c, fitted to the data that each GPU's file names. */
 double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *shape,
                           DspDirection direction, DspAttentionKernel kernel,
                           DspClocks clocks);
 
-/* A pointwise or copy kernel that moves `bytes` (ideal read + write). */
-double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, int64_t bytes,
+/* A pointwise or copy kernel that moves `bytes` (read + write): one of the
+ * framework's own, or `fused` as a compiler makes it. */
+double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
                        gboolean fused);
 
 /* Lower bounds that no kernel beats: FLOP over peak; bytes over bandwidth, less

@@ -17,19 +17,14 @@ double dsp_traffic_time(const DspGpu *gpu, double bytes, double share,
   return t * (1 - hit + hit / l2_gain);
 }
 
-double dsp_pointwise_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
-                          gboolean fused) {
+double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
+                       gboolean fused) {
   const DspMemoryConstants *c = &gpu->memory[op];
   const double share = fused ? c->fused : c->eager;
   if (bytes <= 0)
     return 0;
   const double t = c->t0 + dsp_traffic_time(gpu, bytes, share, c->l2_gain);
   return fmax(gpu->compute_scale * t, dsp_bytes_bound(gpu, bytes));
-}
-
-double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, int64_t bytes,
-                       gboolean fused) {
-  return dsp_pointwise_time(gpu, op, bytes, fused);
 }
 
 double dsp_flop_bound(const DspGpu *gpu, double flop, DspDtype dtype) {

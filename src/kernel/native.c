@@ -29,8 +29,8 @@ double dsp_native_attention_time(const DspGpu *gpu, const DspAttentionShape *s,
       2.0 * dsp_dtype_bytes(s->dtype) * heads * s->seq_q * s->head_dim;
   const gboolean forward = direction == DSP_FORWARD;
   return products_time(gpu, s, direction) +
-         dsp_pointwise_time(gpu, DSP_MEMORY_ELEMENTWISE, scaled, FALSE) +
-         dsp_pointwise_time(
+         dsp_memory_time(gpu, DSP_MEMORY_ELEMENTWISE, scaled, FALSE) +
+         dsp_memory_time(
              gpu, forward ? DSP_MEMORY_NORM : DSP_MEMORY_NORM_BACKWARD,
              scores * (forward ? FORWARD_BYTES : BACKWARD_BYTES), FALSE);
 }

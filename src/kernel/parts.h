@@ -19,8 +19,4 @@ double dsp_batched_gemm_time(const DspGpu *gpu, double count,
 double dsp_traffic_time(const DspGpu *gpu, double bytes, double share,
                         double l2_gain);
 
-/* dsp_memory_time of any number of bytes. */
-double dsp_pointwise_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
-                          gboolean fused);
-
 #endif
