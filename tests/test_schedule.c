@@ -394,6 +394,17 @@ static void test_rules(void) {
   }
 }
 
+/* Where no degree helps, another method is named. */
+static void test_alternative(void) {
+  DspJob job = job_of(llama, 8);
+  DspPlan plan = plan_of("dsp", "best", 8, 1), other;
+  DSP_CHECK(dsp_plan_alternative(&job, &plan, NULL, NULL, &other),
+            "llama-2-7b has no alternative to dsp");
+  g_autofree char *text = dsp_plan_describe(&other);
+  DSP_CHECK_STRING(text, "ulysses (best) ulysses=8");
+  DSP_CHECK(dsp_plan_check(&job, &other, NULL), "it does not run");
+}
+
 /* One frame: the temporal attention has nothing to shard but the batch. */
 static void test_image(void) {
   DspJob job = job_of(video, 4);

@@ -288,6 +288,59 @@ gboolean dsp_plan_nearest(const DspJob *job, const DspPlan *plan,
   return search.best < INFINITY;
 }
 
+/* The degree that the method carries, on all its axes together. */
+static int64_t carried(const DspPlan *plan) {
+  int64_t degree = 1;
+  for (int i = 0; i < DSP_N_AXES; i++)
+    if (plan->method->axes & (1u << i))
+      degree *= plan->degree[i];
+  return degree;
+}
+
+/* `plan` under another method: the degree on that method's innermost axis, a
+ * ring of two where it has both. A degree of one becomes two. */
+static DspPlan converted(const DspPlan *plan, const DspMethod *method,
+                         int64_t gpus) {
+  DspPlan other = *plan;
+  int64_t degree = MAX(carried(plan), 2);
+  other.method = method;
+  other.variant = 0;
+  for (int i = 0; i < DSP_N_AXES; i++)
+    if (i != DSP_AXIS_CFG && ((plan->method->axes | method->axes) & (1u << i)))
+      other.degree[i] = 1;
+  for (int i = DSP_AXIS_RING; i < DSP_N_AXES; i++)
+    if (method->axes & (1u << i)) {
+      gboolean last = !(method->axes >> (i + 1));
+      other.degree[i] = last ? degree : 2;
+      degree = last ? 1 : degree / 2;
+    }
+  other.degree[DSP_AXIS_DP] = 1;
+  int64_t rest = dsp_plan_ranks(&other);
+  other.degree[DSP_AXIS_DP] = rest > 0 ? gpus / rest : 0;
+  return other;
+}
+
+gboolean dsp_plan_alternative(const DspJob *job, const DspPlan *plan,
+                              gboolean (*accepts)(const DspJob *,
+                                                  const DspPlan *, gpointer),
+                              gpointer data, DspPlan *alternative) {
+  const DspMethod *const *methods;
+  guint n = dsp_methods(&methods);
+  for (guint i = 0; i < n; i++) {
+    const DspMethod *method = i == 0 ? plan->method : methods[i];
+    if (!method->axes || (i > 0 && method == plan->method))
+      continue;
+    DspPlan other = converted(plan, method, job->gpus);
+    *alternative = other;
+    if (dsp_plan_check(job, &other, NULL) &&
+        (!accepts || accepts(job, &other, data)))
+      return TRUE;
+    if (dsp_plan_nearest(job, &other, accepts, data, alternative))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 char *dsp_plan_describe(const DspPlan *plan) {
   GString *text = g_string_new(plan->method->name);
   if (plan->method->variants[1])

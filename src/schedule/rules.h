@@ -24,6 +24,14 @@ gboolean dsp_plan_nearest(const DspJob *job, const DspPlan *plan,
                                               gpointer),
                           gpointer data, DspPlan *nearest);
 
+/* Where no degree of the method will do: the default variant of this or, in
+ * the order of reports, of another method, at the degree of the plan or the
+ * nearest to it. FALSE if there is none. */
+gboolean dsp_plan_alternative(const DspJob *job, const DspPlan *plan,
+                              gboolean (*accepts)(const DspJob *,
+                                                  const DspPlan *, gpointer),
+                              gpointer data, DspPlan *alternative);
+
 /* "ulysses (naive) sp=16 dp=8": method, variant, degrees above one. The caller
  * frees. */
 char *dsp_plan_describe(const DspPlan *plan);

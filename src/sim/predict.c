@@ -16,40 +16,42 @@ static gboolean fits(const DspJob *job, const DspPlan *plan, gpointer data) {
 }
 
 /* Out of memory: first full recompute, then a higher ZeRO stage, then another
- * degree. */
+ * degree, then another method; both last without and with ZeRO 3. */
 static gboolean nearest_that_fits(const DspJob *job, const DspPlan *plan,
                                   DspPlan *nearest) {
-  *nearest = *plan;
-  if (job->mode == DSP_MODE_TRAIN) {
-    nearest->recompute = DSP_RECOMPUTE_FULL;
-    for (; nearest->zero <= 3; nearest->zero++)
-      if (fits(job, nearest, NULL))
-        return TRUE;
-    nearest->zero = plan->zero;
-  }
-  DspPlan base = *nearest;
-  if (dsp_plan_nearest(job, &base, fits, NULL, nearest))
+  gboolean train = job->mode == DSP_MODE_TRAIN;
+  DspPlan base = *plan;
+  if (train)
+    base.recompute = DSP_RECOMPUTE_FULL;
+  for (*nearest = base; train && nearest->zero <= 3; nearest->zero++)
+    if (fits(job, nearest, NULL))
+      return TRUE;
+  if (dsp_plan_nearest(job, &base, fits, NULL, nearest) ||
+      dsp_plan_alternative(job, &base, fits, NULL, nearest))
     return TRUE;
   base.zero = 3;
-  return job->mode == DSP_MODE_TRAIN &&
-         dsp_plan_nearest(job, &base, fits, NULL, nearest);
+  return train && (dsp_plan_nearest(job, &base, fits, NULL, nearest) ||
+                   dsp_plan_alternative(job, &base, fits, NULL, nearest));
 }
 
 static char *suggest(const DspPlan *plan, const DspPlan *nearest) {
   GString *text = g_string_new(NULL);
   g_autofree char *what = dsp_plan_describe(nearest);
+  gboolean recompute = nearest->recompute != plan->recompute;
   g_string_append(text, what);
-  if (nearest->recompute != plan->recompute)
+  if (recompute)
     g_string_append(text, " with full recompute");
   if (nearest->zero != plan->zero)
-    g_string_append_printf(text, " with ZeRO %d", nearest->zero);
+    g_string_append_printf(text, " %s ZeRO %d", recompute ? "and" : "with",
+                           nearest->zero);
   return g_string_free(text, FALSE);
 }
 
 static void refuse(DspPrediction *p, const DspJob *job, const GError *error) {
   DspPlan nearest;
   p->reason = g_strdup(error->message);
-  if (dsp_plan_nearest(job, &p->plan, NULL, NULL, &nearest))
+  if (dsp_plan_nearest(job, &p->plan, NULL, NULL, &nearest) ||
+      dsp_plan_alternative(job, &p->plan, NULL, NULL, &nearest))
     p->suggestion = suggest(&p->plan, &nearest);
 }
 
