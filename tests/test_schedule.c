@@ -442,8 +442,10 @@ static CU_TestInfo step_tests[] = {{"well-formed", test_well_formed},
                                    {"memory", test_memory},
                                    {"memory in order", test_memory_order},
                                    CU_TEST_INFO_NULL};
-static CU_TestInfo rule_tests[] = {
-    {"refusals", test_rules}, {"overflow", test_overflow}, CU_TEST_INFO_NULL};
+static CU_TestInfo rule_tests[] = {{"refusals", test_rules},
+                                   {"alternatives", test_alternative},
+                                   {"overflow", test_overflow},
+                                   CU_TEST_INFO_NULL};
 static CU_SuiteInfo suites[] = {{.pName = "volumes",
                                  .pInitFunc = setup,
                                  .pCleanupFunc = teardown,
