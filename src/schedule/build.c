@@ -123,17 +123,27 @@ int dsp_emit(DspBuilder *builder, DspStep step) {
   return index;
 }
 
-int dsp_emit_memory(DspBuilder *builder, DspRole role, const DspOp *op,
-                    DspMemoryOp memory, int x, int more, int y, int64_t bytes,
-                    int kernels) {
+int dsp_emit_kernels(DspBuilder *builder, DspRole role, const DspOp *op,
+                     const DspMemoryPart parts[DSP_MEMORY_PARTS], int x,
+                     int more, int y) {
   DspStep step = dsp_step(builder, DSP_STEP_MEMORY, role, op);
   step.inputs[0] = x;
   step.inputs[1] = more;
   step.output = y;
-  step.kernels = kernels;
-  step.memory = (DspMemoryWork){memory, bytes,
-                                builder->job->launch == DSP_LAUNCH_COMPILED};
+  step.kernels = 0;
+  step.memory.fused = builder->job->launch == DSP_LAUNCH_COMPILED;
+  for (int i = 0; i < DSP_MEMORY_PARTS; i++) {
+    step.memory.parts[i] = parts[i];
+    step.kernels += parts[i].kernels;
+  }
   return dsp_emit(builder, step);
+}
+
+int dsp_emit_memory(DspBuilder *builder, DspRole role, const DspOp *op,
+                    DspMemoryOp memory, int x, int more, int y, int64_t bytes,
+                    int kernels) {
+  const DspMemoryPart parts[DSP_MEMORY_PARTS] = {{memory, kernels, bytes}};
+  return dsp_emit_kernels(builder, role, op, parts, x, more, y);
 }
 
 int dsp_emit_collective(DspBuilder *builder, const DspOp *op,

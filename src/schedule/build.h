@@ -83,11 +83,14 @@ DspStep dsp_step(const DspBuilder *builder, DspStepKind kind, DspRole role,
 int dsp_emit(DspBuilder *builder, DspStep step);
 /* Makes `step` wait for the earlier step `index` of its segment. */
 void dsp_step_wait(DspStep *step, int index);
-/* A memory-bound step that moves `bytes`. `kernels` 0: fused into its
- * neighbour, takes no time. */
+/* A memory-bound step of one kind of kernel. */
 int dsp_emit_memory(DspBuilder *builder, DspRole role, const DspOp *op,
                     DspMemoryOp memory, int x, int more, int y, int64_t bytes,
                     int kernels);
+/* The same of several kinds: an operation that the framework runs so. */
+int dsp_emit_kernels(DspBuilder *builder, DspRole role, const DspOp *op,
+                     const DspMemoryPart parts[DSP_MEMORY_PARTS], int x,
+                     int more, int y);
 /* A collective of `bytes` (as nccl-tests counts) from x to y. Nothing is
  * emitted where the axis has one rank; the return value is then -1. */
 int dsp_emit_collective(DspBuilder *builder, const DspOp *op,

@@ -94,8 +94,8 @@ static void emit_optimizer(DspBuilder *builder, int64_t parameters) {
   DspStep step = dsp_step(builder, DSP_STEP_MEMORY, DSP_ROLE_OPTIMIZER, NULL);
   step.joins = TRUE;
   step.kernels = ADAM_KERNELS;
-  step.memory =
-      (DspMemoryWork){DSP_MEMORY_ELEMENTWISE, parameters * ADAM_BYTES, TRUE};
+  step.memory = (DspMemoryWork){
+      {{DSP_MEMORY_ELEMENTWISE, ADAM_KERNELS, parameters * ADAM_BYTES}}, TRUE};
   dsp_emit(builder, step);
 }
 

@@ -81,7 +81,9 @@ const DspPrimitive dsp_linear = {linear_forward, linear_backward};
 /* Elements moved, in units of the input's size, and kernels launched: as the
  * framework runs the operation one kernel after another, and fused by a
  * compiler. Counted from the kernels that PyTorch launches for the formulas
- * in the models' code (read x, read y, write z: 3 moves). */
+ * in the models' code (read x, read y, write z: 3 moves). A vector a sample
+ * times or plus a tensor is a kind of its own: it runs far slower than a sum of
+ * two tensors. */
 typedef struct {
   DspMemoryOp memory;
   double moves;
@@ -89,32 +91,45 @@ typedef struct {
 } Kernels;
 
 typedef struct {
-  Kernels eager, fused, eager_backward, fused_backward;
+  Kernels eager[DSP_MEMORY_PARTS], fused;
+  Kernels eager_backward[DSP_MEMORY_PARTS], fused_backward;
 } Pointwise;
 
-#define NORM     DSP_MEMORY_NORM
-#define NORM_BWD DSP_MEMORY_NORM_BACKWARD
-#define ELEMENT  DSP_MEMORY_ELEMENTWISE
-#define ACT      DSP_MEMORY_ACTIVATION
-#define ROPE     DSP_MEMORY_ROPE
+#define NORM      DSP_MEMORY_NORM
+#define NORM_BWD  DSP_MEMORY_NORM_BACKWARD
+#define ELEMENT   DSP_MEMORY_ELEMENTWISE
+#define BROADCAST DSP_MEMORY_BROADCAST
+#define ACT       DSP_MEMORY_ACTIVATION
+#define ROPE      DSP_MEMORY_ROPE
 
 static const Pointwise layer_norm = {
-    {NORM, 2, 1}, {NORM, 2, 1}, {NORM_BWD, 3, 1}, {NORM_BWD, 3, 1}};
+    {{NORM, 2, 1}}, {NORM, 2, 1}, {{NORM_BWD, 3, 1}}, {NORM_BWD, 3, 1}};
 /* Written out: to fp32, square, mean, rsqrt, scale, to 16 bits, weight. */
 static const Pointwise rms_norm = {
-    {ELEMENT, 18, 6}, {NORM, 2, 1}, {ELEMENT, 30, 10}, {NORM_BWD, 3, 1}};
+    {{ELEMENT, 18, 6}}, {NORM, 2, 1}, {{ELEMENT, 30, 10}}, {NORM_BWD, 3, 1}};
 /* x*(1+scale)+shift: fused into the norm before it. Backward: the gradients of
  * scale and shift are reductions over tokens. */
-static const Pointwise modulate = {
-    {ELEMENT, 4, 3}, {ELEMENT, 0, 0}, {ELEMENT, 7, 4}, {ELEMENT, 3, 2}};
+static const Pointwise modulate = {{{BROADCAST, 4, 2}},
+                                   {ELEMENT, 0, 0},
+                                   {{BROADCAST, 2, 1}, {ELEMENT, 5, 3}},
+                                   {ELEMENT, 3, 2}};
 /* Written out on q and k: slice, rotate, two products, sum, concatenate. */
 static const Pointwise rope = {
-    {ELEMENT, 18, 10}, {ROPE, 2, 1}, {ELEMENT, 18, 10}, {ROPE, 2, 1}};
+    {{ELEMENT, 18, 10}}, {ROPE, 2, 1}, {{ELEMENT, 18, 10}}, {ROPE, 2, 1}};
 static const Pointwise activation = {
-    {ACT, 2, 1}, {ACT, 2, 1}, {ACT, 3, 1}, {ACT, 3, 1}};
+    {{ACT, 2, 1}}, {ACT, 2, 1}, {{ACT, 3, 1}}, {ACT, 3, 1}};
 /* silu(a)*b on halves of the input. */
 static const Pointwise gated_activation = {
-    {ACT, 2.5, 2}, {ACT, 1.5, 1}, {ACT, 5, 3}, {ACT, 2.5, 1}};
+    {{ACT, 2.5, 2}}, {ACT, 1.5, 1}, {{ACT, 5, 3}}, {ACT, 2.5, 1}};
+/* x + branch. */
+static const Pointwise sum = {
+    {{ELEMENT, 3, 1}}, {ELEMENT, 3, 1}, {{ELEMENT, 0, 0}}, {ELEMENT, 0, 0}};
+/* x + gate*branch. Backward: the branch's gradient, and the gate's, which is a
+ * reduction over tokens. */
+static const Pointwise gated_sum = {{{BROADCAST, 2, 1}, {ELEMENT, 3, 1}},
+                                    {ELEMENT, 3, 1},
+                                    {{BROADCAST, 2, 1}, {ELEMENT, 4, 2}},
+                                    {ELEMENT, 3, 2}};
 
 static const Pointwise *pointwise_of(const DspOp *op) {
   switch (op->kind) {
@@ -126,6 +141,8 @@ static const Pointwise *pointwise_of(const DspOp *op) {
     return &modulate;
   case DSP_OP_ROPE:
     return &rope;
+  case DSP_OP_RESIDUAL:
+    return op->gate ? &gated_sum : &sum;
   default:
     return op->gated ? &gated_activation : &activation;
   }
@@ -144,11 +161,24 @@ static double touched_bytes(const DspBuilder *builder, const DspCall *c) {
   return bytes * (double)c->op->in / (double)x->width;
 }
 
-static void emit_pointwise(DspBuilder *builder, DspRole role, const DspCall *c,
-                           Kernels k, int more, int y) {
-  double bytes = k.moves * touched_bytes(builder, c);
-  dsp_emit_memory(builder, role, c->op, k.memory, c->x, more, y, (int64_t)bytes,
-                  k.kernels);
+/* Emits the kernels of the operation on `bytes` of input. */
+static void emit_pointwise(DspBuilder *builder, DspDirection direction,
+                           const DspOp *op, double bytes, int x, int more,
+                           int y) {
+  const Pointwise *p = pointwise_of(op);
+  gboolean forward = direction == DSP_FORWARD;
+  const Kernels *kernels = forward ? p->eager : p->eager_backward;
+  int n = DSP_MEMORY_PARTS;
+  if (is_fused(builder)) {
+    kernels = forward ? &p->fused : &p->fused_backward;
+    n = 1;
+  }
+  DspMemoryPart parts[DSP_MEMORY_PARTS] = {{ELEMENT, 0, 0}};
+  for (int i = 0; i < n; i++)
+    parts[i] = (DspMemoryPart){kernels[i].memory, kernels[i].kernels,
+                               (int64_t)(kernels[i].moves * bytes)};
+  dsp_emit_kernels(builder, forward ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD,
+                   op, parts, x, more, y);
 }
 
 static int pointwise_output(DspBuilder *builder, const DspOp *op, int x) {
@@ -157,20 +187,17 @@ static int pointwise_output(DspBuilder *builder, const DspOp *op, int x) {
 }
 
 static void pointwise_forward(DspBuilder *builder, DspCall *c) {
-  const Pointwise *p = pointwise_of(c->op);
   c->y = pointwise_output(builder, c->op, c->x);
   c->side = c->more >= 0 ? pointwise_output(builder, c->op, c->more) : -1;
-  emit_pointwise(builder, DSP_ROLE_COMPUTE, c,
-                 is_fused(builder) ? p->fused : p->eager, -1, c->y);
+  emit_pointwise(builder, DSP_FORWARD, c->op, touched_bytes(builder, c), c->x,
+                 -1, c->y);
 }
 
 static void pointwise_backward(DspBuilder *builder, const DspCall *c) {
-  const Pointwise *p = pointwise_of(c->op);
-  if (!dsp_gradient_wanted(builder, c->x))
-    return;
-  emit_pointwise(builder, DSP_ROLE_INPUT_GRAD, c,
-                 is_fused(builder) ? p->fused_backward : p->eager_backward,
-                 dsp_gradient(builder, c->y), dsp_gradient(builder, c->x));
+  if (dsp_gradient_wanted(builder, c->x))
+    emit_pointwise(builder, DSP_BACKWARD, c->op, touched_bytes(builder, c),
+                   c->x, dsp_gradient(builder, c->y),
+                   dsp_gradient(builder, c->x));
 }
 
 const DspPrimitive dsp_pointwise = {pointwise_forward, pointwise_backward};
@@ -197,26 +224,22 @@ const DspPrimitive dsp_fork = {fork_forward, fork_backward};
 
 /* y = x + gate*more. The gradient of y is that of x as it is. */
 static void residual_forward(DspBuilder *builder, DspCall *c) {
-  gboolean eager_gate = c->op->gate && !is_fused(builder);
-  int64_t bytes = dsp_tensor(builder, c->x)->bytes;
   c->y = dsp_tensor_like(builder, c->x, dsp_tensor(builder, c->x)->width);
   if (c->op->gate)
     dsp_save(builder, c->more);
-  dsp_emit_memory(builder, DSP_ROLE_COMPUTE, c->op, ELEMENT, c->x, c->more,
-                  c->y, (eager_gate ? 5 : 3) * bytes, eager_gate ? 2 : 1);
+  emit_pointwise(builder, DSP_FORWARD, c->op,
+                 (double)dsp_tensor(builder, c->x)->bytes, c->x, c->more, c->y);
 }
 
 static void residual_backward(DspBuilder *builder, const DspCall *c) {
   int dy = dsp_gradient(builder, c->y);
   g_array_index(builder->gradients, int, c->x) = dy;
-  if (!c->op->gate) {
+  if (c->op->gate)
+    emit_pointwise(builder, DSP_BACKWARD, c->op,
+                   (double)dsp_tensor(builder, dy)->bytes, dy, c->more,
+                   dsp_gradient(builder, c->more));
+  else
     g_array_index(builder->gradients, int, c->more) = dy;
-    return;
-  }
-  dsp_emit_memory(builder, DSP_ROLE_INPUT_GRAD, c->op, ELEMENT, dy, c->more,
-                  dsp_gradient(builder, c->more),
-                  (is_fused(builder) ? 3 : 6) * dsp_tensor(builder, dy)->bytes,
-                  is_fused(builder) ? 2 : 3);
 }
 
 const DspPrimitive dsp_residual = {residual_forward, residual_backward};

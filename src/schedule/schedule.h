@@ -82,10 +82,18 @@ typedef enum {
 } DspStreamKind;
 extern const char *const dsp_stream_names[];
 
+/* Equal kernels of one kind; none: fused into a neighbour, takes no time. */
 typedef struct {
   DspMemoryOp op;
-  int64_t bytes; /* ideal read + write, all kernels of the step together */
-  gboolean fused;
+  int kernels;
+  int64_t bytes; /* ideal read + write of all of them together */
+} DspMemoryPart;
+
+#define DSP_MEMORY_PARTS 2
+
+typedef struct {
+  DspMemoryPart parts[DSP_MEMORY_PARTS]; /* one after another */
+  gboolean fused;                        /* as a compiler makes them */
 } DspMemoryWork;
 
 typedef struct {

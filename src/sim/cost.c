@@ -29,14 +29,16 @@ static double gemm_flop(const DspGemm *g) {
   return 2.0 * (double)g->m * (double)g->n * (double)g->k;
 }
 
-/* A step of several kernels is as many equal ones. */
-static double memory_time(const DspGpu *gpu, const DspStep *step) {
-  const DspMemoryWork *work = &step->memory;
-  if (step->kernels == 0)
-    return 0;
-  return step->kernels * dsp_memory_time(gpu, work->op,
-                                         work->bytes / step->kernels,
-                                         work->fused);
+static double memory_time(const DspGpu *gpu, const DspMemoryWork *work) {
+  double time = 0;
+  for (int i = 0; i < DSP_MEMORY_PARTS; i++) {
+    const DspMemoryPart *part = &work->parts[i];
+    if (part->kernels > 0)
+      time += part->kernels *
+              dsp_memory_time(gpu, part->op,
+                              (double)part->bytes / part->kernels, work->fused);
+  }
+  return time;
 }
 
 static double gemm_time(const DspGpu *gpu, const DspStep *step) {
@@ -65,7 +67,7 @@ DspStepCost dsp_step_cost(const DspJob *job, const DspStep *step) {
         job->dtype);
     break;
   case DSP_STEP_MEMORY:
-    cost.time = memory_time(gpu, step);
+    cost.time = memory_time(gpu, &step->memory);
     break;
   case DSP_STEP_COLLECTIVE:
     break;
