@@ -3,6 +3,8 @@
 #include "cmd/cmd.h"
 
 static const DspCommand *const commands[] = {
+    &dsp_command_compare,
+    &dsp_command_predict,
     &dsp_command_help,
     NULL,
 };

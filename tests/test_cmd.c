@@ -21,18 +21,22 @@ static const char *const formats[] = {"text", "csv", "json", NULL};
 #define AT_MORE(member) (AT(more.member) - AT(more))
 
 static const DspOption options[] = {
-    {"quiet", 'q', &dsp_option_flag, AT(quiet), NULL, "say less", NULL},
-    {"all", 'a', &dsp_option_flag, AT(all), NULL, "show all", NULL},
-    {"output", 'o', &dsp_option_string, AT(output), "FILE", "where", NULL},
-    {"dim", 0, &dsp_option_list, AT(dims), "NAME=N", "a length", NULL},
-    {"format", 0, &dsp_option_enum, AT(format), "FORMAT", "how", formats},
-    {"gpus", 'n', &dsp_option_count, AT(gpus), "N", "how many", NULL},
+    {"quiet", 'q', &dsp_option_flag, AT(quiet), NULL, "say less", NULL, NULL},
+    {"all", 'a', &dsp_option_flag, AT(all), NULL, "show all", NULL, NULL},
+    {"output", 'o', &dsp_option_string, AT(output), "FILE", "where", NULL,
+     NULL},
+    {"dim", 0, &dsp_option_list, AT(dims), "NAME=N", "a length", NULL, NULL},
+    {"format", 0, &dsp_option_enum, AT(format), "FORMAT", "how", "text",
+     formats},
+    {"gpus", 'n', &dsp_option_count, AT(gpus), "N", "how many", NULL, NULL},
     {NULL}};
 
 /* A group whose record lies within the command's. */
 static const DspOption more_options[] = {
-    {"verbose", 'v', &dsp_option_flag, AT_MORE(verbose), NULL, "more", NULL},
-    {"batch", 'b', &dsp_option_count, AT_MORE(batch), "N", "samples", NULL},
+    {"verbose", 'v', &dsp_option_flag, AT_MORE(verbose), NULL, "more", NULL,
+     NULL},
+    {"batch", 'b', &dsp_option_count, AT_MORE(batch), "N", "samples", NULL,
+     NULL},
     {NULL}};
 
 static const DspOptionGroup groups[] = {

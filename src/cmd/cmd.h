@@ -34,7 +34,8 @@ struct DspOption {
   gsize offset;              /* of the member in the group's record */
   const char *argument;      /* what help calls its value: "BYTES" */
   const char *doc;           /* one line */
-  const char *const *values; /* enum: NULL-terminated names */
+  const char *standard;      /* what help says is the default, or NULL */
+  const char *const *values; /* enum: NULL-terminated names, letter case free */
 };
 
 /* Options that belong together, and where their record is in the command's. */
@@ -91,6 +92,7 @@ gboolean dsp_option_fail(GError **error, const char *name, const char *format,
 /* Appends how to use `command` and what its options are. */
 void dsp_command_help_text(const DspCommand *command, GString *out);
 
-extern const DspCommand dsp_command_help;
+extern const DspCommand dsp_command_compare, dsp_command_help,
+    dsp_command_predict;
 
 #endif

@@ -23,9 +23,9 @@ typedef struct {
 
 static const DspOption common_options[] = {
     {"help", 'h', &dsp_option_flag, G_STRUCT_OFFSET(Common, help), NULL,
-     "say how to use it", NULL},
+     "say how to use it", NULL, NULL},
     {"version", 0, &dsp_option_flag, G_STRUCT_OFFSET(Common, version), NULL,
-     "say which version it is", NULL},
+     "say which version it is", NULL, NULL},
     {NULL}};
 
 static const DspOptionGroup common_groups[] = {{"Options", common_options, 0},

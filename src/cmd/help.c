@@ -16,6 +16,8 @@ static void add_option(const DspOption *option, GString *out) {
     g_autofree char *values = g_strjoinv(", ", (char **)option->values);
     g_string_append_printf(out, ": %s", values);
   }
+  if (option->standard)
+    g_string_append_printf(out, " [%s]", option->standard);
   g_string_append_c(out, '\n');
 }
 

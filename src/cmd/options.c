@@ -69,7 +69,7 @@ static void clear_list(gpointer member) {
 static gboolean parse_enum(const DspOption *option, const char *text,
                            gpointer member, GError **error) {
   for (int i = 0; option->values[i]; i++)
-    if (strcmp(option->values[i], text) == 0) {
+    if (g_ascii_strcasecmp(option->values[i], text) == 0) {
       *(int *)member = i;
       return TRUE;
     }

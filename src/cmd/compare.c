@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compare: every method, variant and degree side by side. */
+#include "base/error.h"
+#include "cmd/job.h"
+#include "cmd/output.h"
+#include "report/plot.h"
+#include "schedule/rules.h"
+#include "search/compare.h"
+
+typedef struct {
+  DspJobOptions job;
+  DspOutputOptions output;
+  gboolean all;
+  char *plot;
+} Options;
+
+#define AT(member) G_STRUCT_OFFSET(Options, member)
+
+static const DspOption answer_options[] = {
+    {"all", 'a', &dsp_option_flag, AT(all), NULL,
+     "every plan, not only the best of each method", NULL, NULL},
+    {"plot", 0, &dsp_option_string, AT(plot), "FILE",
+     "a picture as well: .svg, .png or .pdf", NULL, NULL},
+    {NULL}};
+
+static const DspOptionGroup groups[] = {DSP_JOB_GROUPS(AT(job)),
+                                        {"Answer", answer_options, 0},
+                                        DSP_OUTPUT_GROUP(AT(output)),
+                                        {NULL}};
+
+static const Options defaults = {.job = DSP_JOB_DEFAULTS,
+                                 .output = DSP_OUTPUT_DEFAULTS};
+
+static GArray *results_of(const DspTask *task, const GArray *compared) {
+  GArray *results = g_array_new(FALSE, FALSE, sizeof(DspResult));
+  for (guint i = 0; i < compared->len; i++) {
+    const DspCompared *c = &g_array_index(compared, DspCompared, i);
+    const DspResult result = {.job = &task->job,
+                              .prediction = &c->prediction,
+                              .chosen = c->chosen,
+                              .speedup = c->speedup};
+    g_array_append_val(results, result);
+  }
+  return results;
+}
+
+static gboolean answer(const DspInvocation *invocation, const DspTask *task,
+                       const GArray *rows, GError **error) {
+  const Options *options = invocation->options;
+  const DspCompareText text = {&task->inputs, rows, options->all};
+  g_autoptr(DspTable) inputs = dsp_inputs_table(&task->inputs);
+  g_autoptr(DspTable) results = dsp_result_table(task->model, TRUE);
+  for (guint i = 0; i < rows->len; i++)
+    dsp_table_add_row(results, &g_array_index(rows, DspResult, i));
+  DspReport report = {.schema = "dspsim.compare/1",
+                      .inputs = inputs,
+                      .results = results,
+                      .text = dsp_compare_text,
+                      .data = &text};
+  if (options->plot && !dsp_plot_comparison(options->plot, &text, error))
+    return FALSE;
+  return dsp_output_write(&options->output, &report, invocation->out, error);
+}
+
+static gboolean has_plans(const GArray *rows, const DspTask *task,
+                          GError **error) {
+  return rows->len ||
+         dsp_refuse(error, "no plan of these degrees fills %u GPUs",
+                    task->job.gpus);
+}
+
+static gboolean any_runs(const GArray *rows, GError **error) {
+  return g_array_index(rows, DspResult, 0).prediction->feasible ||
+         dsp_refuse(error, "no plan can run");
+}
+
+/* Text tells only the best plans: the others need not be simulated to their
+ * end. */
+static gboolean is_brief(const Options *options) {
+  return !options->all &&
+         dsp_output_format(&options->output) == &dsp_format_text;
+}
+
+static gboolean run(const DspInvocation *invocation, GError **error) {
+  const Options *options = invocation->options;
+  g_autoptr(DspTask) task =
+      dsp_task_new(&options->job, invocation->operands, NULL, error);
+  if (!task)
+    return FALSE;
+  g_autoptr(GArray) compared = dsp_compare(
+      &task->job, &task->space, task->prices, &task->sim, is_brief(options));
+  g_autoptr(GArray) rows = results_of(task, compared);
+  return has_plans(rows, task, error) &&
+         answer(invocation, task, rows, error) && any_runs(rows, error);
+}
+
+const DspCommand dsp_command_compare = {
+    .name = "compare",
+    .summary = "compare all methods of sequence parallelism",
+    .operands = DSP_JOB_OPERANDS,
+    .max_operands = 2,
+    .groups = groups,
+    .record_size = sizeof(Options),
+    .defaults = &defaults,
+    .run = run,
+};

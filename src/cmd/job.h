@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options that say what is asked of predict and compare: what is computed,
+ * where, and which plans come into question. */
+#ifndef DSP_CMD_JOB_H
+#define DSP_CMD_JOB_H
+
+#include "cmd/cmd.h"
+#include "report/prediction.h"
+
+typedef struct {
+  int64_t height, width; /* 0: not given */
+} DspPixels;
+
+/* The record of the options. Enumerations are -1, the rest is zero, where the
+ * option was not given. */
+typedef struct {
+  char *model, *cluster;
+  int64_t gpus, frames, batch, evaluations;
+  DspPixels pixels;
+  GPtrArray *dims; /* "T=128" */
+  int mode, dtype, guidance, launch, attention;
+  char *method, *variant, *degrees, *home;
+  int64_t sequence;
+  int recompute, zero;
+  int algorithm, protocol;
+  int64_t channels;
+  gboolean every_rank;
+} DspJobOptions;
+
+#define DSP_JOB_DEFAULTS                                                       \
+  {                                                                            \
+    .dtype = -1, .guidance = -1, .attention = -1, .recompute = -1, .zero = -1, \
+    .algorithm = -1, .protocol = -1                                            \
+  }
+/* The groups of these options; the record is at `offset` of the command's. */
+extern const DspOption dsp_job_options[], dsp_plan_options[], dsp_run_options[];
+
+#define DSP_JOB_GROUPS(offset)                                                 \
+  {"What, and where", dsp_job_options, offset},                                \
+      {"Which plans", dsp_plan_options, offset}, {                             \
+    "How it runs", dsp_run_options, offset                                     \
+  }
+
+/* Usage line of the operands that stand for --model and --cluster. */
+#define DSP_JOB_OPERANDS "[MODEL [CLUSTER]]"
+
+/* What is asked, ready to be answered. */
+typedef struct {
+  DspModel *model;
+  DspCluster *cluster;
+  DspTopology *topology;
+  DspPrices *prices;
+  DspJob job;
+  DspPlanSpace space;
+  DspNcclOptions nccl;
+  DspSimOptions sim;
+  DspInputs inputs; /* of the members above */
+} DspTask;
+
+/* Reads model and cluster and fills in what was not given. `method`: of plans
+ * where none was given, or NULL for all. Free with dsp_task_free. */
+DspTask *dsp_task_new(const DspJobOptions *options, char *const *operands,
+                      const char *method, GError **error);
+void dsp_task_free(DspTask *task);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspTask, dsp_task_free)
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/output.h"
+#include "base/error.h"
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum { AUTO, ALWAYS, NEVER } When;
+static const char *const when_names[] = {"auto", "always", "never", NULL};
+
+#define AT(member) G_STRUCT_OFFSET(DspOutputOptions, member)
+
+const DspOption dsp_output_options[] = {
+    {"output", 'o', &dsp_option_string, AT(file), "FILE",
+     "write there, in the format of its suffix", NULL, NULL},
+    {"format", 'f', &dsp_option_enum, AT(format), "FORMAT", "of the answer",
+     "text", dsp_format_names},
+    {"color", 0, &dsp_option_enum, AT(colour), "WHEN", "colours in text",
+     "auto", when_names},
+    {"provenance", 0, &dsp_option_flag, AT(provenance), NULL,
+     "say which dspsim it was, and when", NULL, NULL},
+    {"quiet", 'q', &dsp_option_flag, AT(quiet), NULL, "no notes", NULL, NULL},
+    {"verbose", 'v', &dsp_option_flag, AT(verbose), NULL, "more notes", NULL,
+     NULL},
+    {NULL}};
+
+/* --- provenance ---------------------------------------------------------- */
+
+/* SOURCE_DATE_EPOCH stands for the clock, so that builds can be repeated. */
+static char *now(void) {
+  const char *epoch = g_getenv("SOURCE_DATE_EPOCH");
+  guint64 seconds;
+  g_autoptr(GDateTime) time =
+      epoch && g_ascii_string_to_unsigned(epoch, 10, 0, G_MAXINT32, &seconds,
+                                          NULL)
+          ? g_date_time_new_from_unix_utc((gint64)seconds)
+          : g_date_time_new_now_utc();
+  return g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ");
+}
+
+static DspValue get_provenance(gconstpointer row, guint index) {
+  return dsp_string(((const char *const *)row)[index]);
+}
+
+static const char *const provenance_keys[] = {"tool", "version", "time"};
+
+/* --- where --------------------------------------------------------------- */
+
+static gboolean is_file(const DspOutputOptions *options) {
+  return options->file && strcmp(options->file, "-") != 0;
+}
+
+/* no-color.org and what terminals say of themselves. */
+static gboolean is_colourful(const DspOutputOptions *options) {
+  const char *no_colour = g_getenv("NO_COLOR"), *term = g_getenv("TERM");
+  if (options->colour != AUTO)
+    return options->colour == ALWAYS;
+  return !is_file(options) && isatty(STDOUT_FILENO) &&
+         !(no_colour && *no_colour) && g_strcmp0(term, "dumb") != 0;
+}
+
+const DspFormat *dsp_output_format(const DspOutputOptions *options) {
+  return options->format < 0 ? dsp_format_of_file(options->file)
+                             : dsp_formats[options->format];
+}
+
+/* Replaces a plain file as a whole, and writes into anything else (a device,
+ * what a link points to) as it is. */
+static gboolean write_file(const char *file, const GString *text,
+                           GError **error) {
+  GStatBuf status;
+  const gboolean plain = g_lstat(file, &status) != 0 || S_ISREG(status.st_mode);
+  g_autoptr(GError) cause = NULL;
+  if (g_file_set_contents_full(file, text->str, (gssize)text->len,
+                               plain ? G_FILE_SET_CONTENTS_CONSISTENT
+                                     : G_FILE_SET_CONTENTS_NONE,
+                               0666, &cause))
+    return TRUE;
+  g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL, "cannot write '%s': %s",
+              file, cause->message);
+  return FALSE;
+}
+
+gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
+                          GString *out, GError **error) {
+  const DspStyle style = {g_get_charset(NULL), is_colourful(options)};
+  g_autofree char *time = now();
+  const char *const row[] = {"dspsim", PACKAGE_VERSION, time};
+  g_autoptr(DspTable) provenance = dsp_table_new(NULL);
+  g_autoptr(GString) text = g_string_new(NULL);
+  dsp_table_add_group(provenance, NULL, provenance_keys,
+                      G_N_ELEMENTS(provenance_keys), get_provenance);
+  dsp_table_add_row(provenance, row);
+  report->provenance = options->provenance ? provenance : NULL;
+  dsp_output_format(options)->write(report, &style, text);
+  report->provenance = NULL;
+  if (is_file(options))
+    return write_file(options->file, text, error);
+  g_string_append_len(out, text->str, (gssize)text->len);
+  return TRUE;
+}
+
+/* --- besides ------------------------------------------------------------- */
+
+static void say(const char *format, va_list arguments) {
+  fputs("dspsim: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+}
+
+void dsp_output_note(const DspOutputOptions *options, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (!options->quiet)
+    say(format, arguments);
+  va_end(arguments);
+}
+
+void dsp_output_detail(const DspOutputOptions *options, const char *format,
+                       ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (options->verbose)
+    say(format, arguments);
+  va_end(arguments);
+}
