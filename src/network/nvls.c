@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NVLink SHARP: the switch adds and multicasts, so that every rank sends and
+ * receives its bytes once. The bytes on links differ from
+ * dsp_collective_sent_bytes, which counts those of a ring.
+ * Source: NVIDIA/nccl:src/device/all_reduce.h, src/transport/nvls.cc. */
+#include "network/uses.h"
+#include <math.h>
+
+/* Buffers of a channel that fill before bytes leave as fast as they come:
+ * fitted to h100-dgx-1n8-allreduce-dgxc and b200-vultr-1n8-allreduce. */
+#define CHANNEL_BUFFER (2 << 20)
+
+/* Channels of the kernel: 16 on Hopper, 32 on Blackwell (init.cc). */
+static guint n_channels(const DspNcclJob *job) {
+  return job->arch == DSP_NCCL_BLACKWELL ? 32 : 16;
+}
+
+static void price_nvls(const DspNcclJob *job, DspPrice *price) {
+  const DspTransport *t = &job->cluster->intra;
+  const gboolean all_reduce = job->collective == DSP_ALL_REDUCE;
+  const double part = (job->ranks - 1.0) / job->ranks;
+  price->uses = dsp_uses_tree(job, all_reduce ? 1 : part, 0);
+  price->channels = n_channels(job);
+  price->latency = dsp_nccl_launch(job) + t->step_nvls;
+  const DspLimits limits = {
+      .channels = INFINITY,
+      .share = 1,
+      .cap = t->nvls_efficiency * job->gpu_bandwidth / (all_reduce ? 1 : part),
+      .traffic = 1,
+      .fill = (double)price->channels * CHANNEL_BUFFER,
+  };
+  dsp_price_set_limits(job, price, &limits);
+}
+
+/* The same between nodes by a tree: up through the NICs and down again. */
+static void price_nvlstree(const DspNcclJob *job, DspPrice *price) {
+  const DspTransport *intra = &job->cluster->intra;
+  const double n = job->nodes;
+  price->uses = dsp_uses_tree(job, 1, 2 * (n - 1) / n);
+  price->channels = n_channels(job);
+  price->latency = dsp_nccl_launch(job) + intra->step_nvls +
+                   2 * log2(n) * job->cluster->inter.tree_simple;
+  const DspLimits limits = {
+      .channels = intra->nvls_efficiency * job->gpu_bandwidth,
+      .share = 1,
+      .cap = dsp_nccl_nvlstree_rate(job),
+      .traffic = 1,
+      .fill = 2.0 * price->channels * CHANNEL_BUFFER,
+  };
+  dsp_price_set_limits(job, price, &limits);
+}
+
+const DspAlgorithm dsp_algorithm_nvls = {"nvls", price_nvls};
+const DspAlgorithm dsp_algorithm_nvlstree = {"nvlstree", price_nvlstree};

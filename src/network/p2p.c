@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* send/recv, and all_to_all made of it: every message is cut into parts, one a
+ * channel, and up to eight peers share a channel. The number of channels makes
+ * a staircase of the bandwidth: it doubles only where parts would be too long.
+ * Between nodes messages leave by the NIC on the rail of their destination.
+ * Source: NVIDIA/nccl:src/enqueue.cc, src/init.cc, src/graph/paths.cc at
+ * v2.28.9-1. */
+#include "network/axis.h"
+#include "network/uses.h"
+#include <math.h>
+
+#define NET_CHUNK    (128 << 10)
+#define PCIE_CHUNK   (128 << 10)
+#define NVLINK_CHUNK (512 << 10)
+
+int64_t dsp_p2p_message(const DspNcclJob *job) {
+  return job->collective == DSP_ALL_TO_ALL ? job->bytes / job->ranks
+                                           : job->bytes;
+}
+
+static guint pow2_up(guint n) {
+  return n > 1 ? 1u << g_bit_storage(n - 1) : 1;
+}
+
+guint dsp_p2p_all_channels(const DspNcclJob *job) {
+  const DspNcclOptions *o = job->options;
+  const int64_t most = o && o->channels > 0 ? o->channels : G_MAXINT64;
+  return pow2_up((guint)MIN(
+      MIN(2 * job->ring.channels, dsp_nccl_transport(job)->p2p_channels),
+      most));
+}
+
+guint dsp_p2p_peer_channels(const DspNcclJob *job) {
+  return MIN(dsp_p2p_all_channels(job),
+             pow2_up((guint)dsp_nccl_transport(job)->peer_channels));
+}
+
+static int64_t chunk_of(const DspNcclJob *job) {
+  const gboolean nvlink = job->cluster->node_kind == DSP_NODE_SWITCH ||
+                          job->cluster->node_kind == DSP_NODE_MESH;
+  return job->nodes > 1 ? NET_CHUNK : nvlink ? NVLINK_CHUNK : PCIE_CHUNK;
+}
+
+guint dsp_p2p_channels(const DspNcclJob *job) {
+  const gboolean net = job->nodes > 1;
+  const int64_t chunk = chunk_of(job), bytes = dsp_p2p_message(job);
+  const int64_t least = net ? chunk / 2 : chunk / 8;
+  const int64_t most = net ? chunk : 32 * chunk;
+  const guint peer = dsp_p2p_peer_channels(job);
+  guint channels = peer;
+  while (channels > 1 &&
+         (guint64)channels * job->ranks > dsp_p2p_all_channels(job))
+    channels /= 2;
+  channels = (guint)CLAMP((bytes + least - 1) / least, 1, channels);
+  while (bytes > most * channels && channels <= peer / 2)
+    channels *= 2;
+  return channels;
+}
+
+static double latency(const DspNcclJob *job, guint peers) {
+  const DspCluster *c = job->cluster;
+  const guint remote =
+      job->nodes == 1 ? 0 : MIN(peers, job->ranks - job->per_node);
+  double time = c->intra.p2p_launch + (peers - remote) * c->intra.p2p_peer;
+  if (job->nodes > 1)
+    time += c->inter.p2p_launch + remote * c->inter.p2p_peer;
+  return time;
+}
+
+/* The share of a link's bandwidth that is left where all send to all. */
+static double crowd_share(const DspNcclJob *job) {
+  const DspTransport *t = dsp_nccl_transport(job);
+  const double alone =
+      job->nodes > 1 ? job->cluster->nic_bandwidth : job->gpu_bandwidth;
+  return job->collective == DSP_ALL_TO_ALL && t->all_to_all_rate > 0
+             ? MIN(t->all_to_all_rate / alone, 1)
+             : 1;
+}
+
+static GArray *uses_of(const DspNcclJob *job) {
+  return job->collective == DSP_ALL_TO_ALL
+             ? dsp_uses_all_to_all(job, 1.0 / job->ranks)
+             : dsp_uses_ring(job, 1, TRUE);
+}
+
+static void price_p2p(const DspNcclJob *job, DspPrice *price) {
+  const gboolean all = job->collective == DSP_ALL_TO_ALL;
+  const guint peers = all ? job->ranks - 1 : 1;
+  const double rate = dsp_nccl_copy_rate(
+      job, price->protocol, dsp_nccl_transport(job)->p2p_channel_rate);
+  const double message = (double)dsp_p2p_message(job);
+  price->channels = dsp_p2p_channels(job);
+  const double part = message / price->channels;
+  /* Peers whose parts wait for each other on a channel. */
+  const double queue =
+      MAX(1, (double)peers * price->channels / dsp_p2p_all_channels(job));
+  price->uses = uses_of(job);
+  price->latency = latency(job, peers);
+  const DspLimits limits = {
+      .channels = job->bytes * rate / (part * queue),
+      .share = dsp_nccl_wire_share(job, price->protocol) * crowd_share(job),
+      .cap = INFINITY,
+      .traffic = all ? (job->ranks - 1.0) / job->ranks : 1,
+  };
+  if (price->protocol == DSP_PROTOCOL_SIMPLE)
+    price->latency += MIN(part, (double)chunk_of(job)) / (2 * rate);
+  dsp_price_set_limits(job, price, &limits);
+}
+
+const DspAlgorithm dsp_algorithm_p2p = {"p2p", price_p2p};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network/uses.h"
+#include <math.h>
+
+const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
+
+/* Where links and channels allow the same, the two together reach a tenth less:
+ * fitted to ring collectives of 2, 4 and 8 GPUs, whose channels differ. */
+#define SHARPNESS 6.5
+
+/* The first gigabytes of a transfer are slower by up to this share: in every
+ * nccl-tests sweep beyond 4 GiB (h100-01, b200-vultr, h800-8card). */
+#define COLD_SHARE 0.07
+#define COLD_BYTES 2e9
+
+static double soft_min(double a, double b) {
+  const double low = MIN(a, b), high = MAX(a, b);
+  return high < INFINITY
+             ? low * pow(1 + pow(low / high, SHARPNESS), -1 / SHARPNESS)
+             : low;
+}
+
+static const char *name_bound(const DspPrice *price, const DspLimits *limits,
+                              double links, const DspLink *least) {
+  if (price->latency > price->bytes / price->rate_limit)
+    return "launch";
+  if (MIN(limits->channels, limits->cap) < links)
+    return "channels";
+  return dsp_link_type_names[least->type];
+}
+
+void dsp_price_set_limits(const DspNcclJob *job, DspPrice *price,
+                          const DspLimits *limits) {
+  const DspLink *least = NULL;
+  const double links =
+      dsp_uses_rate(job->topology, price->uses, &least) * limits->share;
+  const double bytes = (double)job->bytes;
+  const double cold = COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES);
+  price->rate_limit =
+      MIN(soft_min(links, limits->channels), limits->cap) / (1 + cold);
+  price->latency += MIN(bytes, limits->fill) / (2 * price->rate_limit);
+  price->bound_by = name_bound(price, limits, links, least);
+}
+
+DspPrice *dsp_price_new(const DspTopology *topology, const DspAxis *axis,
+                        int group, DspCollective collective, int64_t bytes,
+                        const DspNcclOptions *options) {
+  DspNcclJob job;
+  g_return_val_if_fail(bytes > 0 && axis->size > 1, NULL);
+  DspPrice *price = g_new0(DspPrice, 1);
+  dsp_nccl_job_init(&job, topology, axis, group, collective, bytes, options);
+  const DspAlgorithm *algorithm = dsp_nccl_select(&job, &price->protocol);
+  price->algorithm = algorithm->name;
+  price->bytes = bytes;
+  price->n_groups = job.n_groups;
+  algorithm->price(&job, price);
+  price->time = price->latency + (double)bytes / price->rate_limit;
+  return price;
+}
+
+void dsp_price_free(DspPrice *price) {
+  if (!price)
+    return;
+  g_array_unref(price->uses);
+  g_free(price);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* all_reduce up and down a double binary tree of nodes, inside which the ranks
+ * are a chain. Every node passes on 2(N-1)/N of the bytes on average (S on two
+ * nodes, where a ring passes on 2(n-1)/n S). The bytes on links differ from
+ * dsp_collective_sent_bytes, which counts those of a ring.
+ * Source: NVIDIA/nccl:src/graph/trees.cc, src/device/all_reduce.h. */
+#include "network/uses.h"
+#include <math.h>
+
+static double level(const DspTransport *transport, DspProtocol protocol) {
+  const double levels[] = {transport->tree_ll, transport->tree_ll128,
+                           transport->tree_simple};
+  return levels[protocol];
+}
+
+static void price_tree(const DspNcclJob *job, DspPrice *price) {
+  const double p = job->per_node, n = job->nodes;
+  const double up = (p - 1) * level(&job->cluster->intra, price->protocol) +
+                    log2(n) * level(&job->cluster->inter, price->protocol);
+  price->uses = dsp_uses_tree(job, 2 * (p - 1) / p, 2 * (n - 1) / n);
+  price->channels = dsp_nccl_channels(job, price->protocol, FALSE);
+  price->latency = dsp_nccl_launch(job) + 2 * up;
+  const DspLimits limits = {
+      .channels = INFINITY,
+      .share = dsp_nccl_wire_share(job, price->protocol),
+      .cap = dsp_nccl_tree_rate(job, price->protocol),
+      .traffic = 2,
+  };
+  dsp_price_set_limits(job, price, &limits);
+}
+
+const DspAlgorithm dsp_algorithm_tree = {"tree", price_tree};
