@@ -67,14 +67,17 @@ static double latency(const DspNcclJob *job, guint peers) {
   return time;
 }
 
-/* The share of a link's bandwidth that is left where all send to all. */
-static double crowd_share(const DspNcclJob *job) {
-  const DspTransport *t = dsp_nccl_transport(job);
-  const double alone =
-      job->nodes > 1 ? job->cluster->nic_bandwidth : job->gpu_bandwidth;
-  return job->collective == DSP_ALL_TO_ALL && t->all_to_all_rate > 0
-             ? MIN(t->all_to_all_rate / alone, 1)
-             : 1;
+/* Bytes/s where all send to all, which GPUs and NICs do not take as well as
+ * streams. */
+static double crowd_cap(const DspNcclJob *job, const GArray *uses) {
+  const double most = dsp_nccl_transport(job)->all_to_all_rate;
+  const DspLink *nic;
+  if (job->collective != DSP_ALL_TO_ALL || most <= 0)
+    return INFINITY;
+  if (job->nodes == 1)
+    return most * job->ranks / (job->ranks - 1);
+  return dsp_uses_rate(job->topology, uses, DSP_LINK_NIC, &nic) * most /
+         job->cluster->nic_bandwidth;
 }
 
 static GArray *uses_of(const DspNcclJob *job) {
@@ -98,8 +101,8 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
   price->latency = latency(job, peers);
   const DspLimits limits = {
       .channels = job->bytes * rate / (part * queue),
-      .share = dsp_nccl_wire_share(job, price->protocol) * crowd_share(job),
-      .cap = INFINITY,
+      .share = dsp_nccl_wire_share(job, price->protocol),
+      .cap = crowd_cap(job, price->uses),
       .traffic = all ? (job->ranks - 1.0) / job->ranks : 1,
   };
   if (price->protocol == DSP_PROTOCOL_SIMPLE)

@@ -31,9 +31,9 @@ static const char *name_bound(const DspPrice *price, const DspLimits *limits,
 
 void dsp_price_set_limits(const DspNcclJob *job, DspPrice *price,
                           const DspLimits *limits) {
-  const DspLink *least = NULL;
+  const DspLink *least;
   const double links =
-      dsp_uses_rate(job->topology, price->uses, &least) * limits->share;
+      dsp_uses_rate(job->topology, price->uses, -1, &least) * limits->share;
   const double bytes = (double)job->bytes;
   const double cold = COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES);
   price->rate_limit =

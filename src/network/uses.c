@@ -29,13 +29,15 @@ GArray *dsp_uses_end(DspUses *uses) {
   return list;
 }
 
-double dsp_uses_rate(const DspTopology *topology, const GArray *uses,
+double dsp_uses_rate(const DspTopology *topology, const GArray *uses, int type,
                      const DspLink **least) {
   double rate = INFINITY;
+  *least = NULL;
   for (guint i = 0; i < uses->len; i++) {
     const DspLinkUse *use = &g_array_index(uses, DspLinkUse, i);
     const DspLink *link = dsp_topology_link(topology, use->link);
-    if (link->bandwidth / use->weight < rate) {
+    if ((type < 0 || type == (int)link->type) &&
+        link->bandwidth / use->weight < rate) {
       rate = link->bandwidth / use->weight;
       *least = link;
     }

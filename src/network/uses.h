@@ -33,8 +33,9 @@ GArray *dsp_uses_tree(const DspNcclJob *job, double intra, double inter);
 /* Every rank sends `weight` bytes to each other rank. */
 GArray *dsp_uses_all_to_all(const DspNcclJob *job, double weight);
 
-/* The bytes/s of work that the links allow, and the link that allows least. */
-double dsp_uses_rate(const DspTopology *topology, const GArray *uses,
+/* The bytes/s of work that the links allow, and the link that allows least.
+ * `type` < 0: all links, else those of the type; INFINITY and NULL for none. */
+double dsp_uses_rate(const DspTopology *topology, const GArray *uses, int type,
                      const DspLink **least);
 
 #endif
