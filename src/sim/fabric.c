@@ -29,8 +29,9 @@ static guint64 mix(guint64 exchange, double weight) {
 typedef struct {
   const DspTopology *topology;
   guint64 *class_of; /* by link, 0: not used */
+  guint *row_of;     /* by link: row + 1, 0: none yet */
   GHashTable *rows;  /* class -> row + 1 */
-  GArray *capacity;
+  GArray *capacity;  /* double, by row */
 } Folding;
 
 static void add_class(Folding *folding, guint exchange, const DspPrice *price) {
@@ -39,7 +40,7 @@ static void add_class(Folding *folding, guint exchange, const DspPrice *price) {
     folding->class_of[uses[i].link] += mix(exchange, uses[i].weight);
 }
 
-static guint row_of(Folding *folding, guint link) {
+static guint find_row(Folding *folding, guint link) {
   double bandwidth = dsp_topology_link(folding->topology, link)->bandwidth;
   guint64 class = folding->class_of[link] ^ mix(G_MAXUINT32, bandwidth);
   gpointer key = (gpointer)(guintptr) class;
@@ -49,20 +50,30 @@ static guint row_of(Folding *folding, guint link) {
     row = folding->capacity->len;
     g_hash_table_insert(folding->rows, key, GUINT_TO_POINTER(row));
   }
-  return row - 1;
+  return row;
 }
 
-/* One use for each class of links. */
+static gboolean uses_row(const GArray *uses, guint row) {
+  for (guint i = 0; i < uses->len; i++)
+    if (g_array_index(uses, DspLinkUse, i).link == row)
+      return TRUE;
+  return FALSE;
+}
+
+/* One use for each class of links. Classes are few, links are many: most uses
+ * are of the row before. */
 static GArray *folded_uses(Folding *folding, const DspPrice *price) {
-  GArray *uses = g_array_new(FALSE, FALSE, sizeof(DspLinkUse));
-  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  GArray *folded = g_array_new(FALSE, FALSE, sizeof(DspLinkUse));
+  const DspLinkUse *uses = (const DspLinkUse *)(void *)price->uses->data;
   for (guint i = 0; i < price->uses->len; i++) {
-    DspLinkUse use = g_array_index(price->uses, DspLinkUse, i);
-    use.link = row_of(folding, use.link);
-    if (g_hash_table_add(seen, GUINT_TO_POINTER(use.link)))
-      g_array_append_val(uses, use);
+    guint *row = &folding->row_of[uses[i].link];
+    if (*row == 0)
+      *row = find_row(folding, uses[i].link);
+    DspLinkUse use = {*row - 1, uses[i].weight};
+    if (!uses_row(folded, use.link))
+      g_array_append_val(folded, use);
   }
-  return uses;
+  return folded;
 }
 
 static void array_unref(gpointer array) {
@@ -79,9 +90,9 @@ static const DspPrice *price_of(DspPrices *prices, const DspProgram *program,
 DspFabric *dsp_fabric_new_folded(DspPrices *prices, const DspProgram *program) {
   DspFabric *fabric = g_new0(DspFabric, 1);
   Folding folding = {.topology = dsp_prices_topology(prices)};
-  g_autofree guint64 *class_of =
-      g_new0(guint64, dsp_topology_n_links(folding.topology));
-  folding.class_of = class_of;
+  guint n_links = dsp_topology_n_links(folding.topology);
+  folding.class_of = g_new0(guint64, n_links);
+  folding.row_of = g_new0(guint, n_links);
   folding.rows = g_hash_table_new(NULL, NULL);
   folding.capacity = g_array_new(FALSE, FALSE, sizeof(double));
   fabric->uses = g_ptr_array_new_with_free_func(array_unref);
@@ -93,6 +104,8 @@ DspFabric *dsp_fabric_new_folded(DspPrices *prices, const DspProgram *program) {
   fabric->n_links = folding.capacity->len;
   fabric->flows = dsp_flows_new(fabric->n_links,
                                 (const double *)(void *)folding.capacity->data);
+  g_free(folding.class_of);
+  g_free(folding.row_of);
   g_hash_table_destroy(folding.rows);
   g_array_free(folding.capacity, TRUE);
   return fabric;

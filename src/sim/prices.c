@@ -4,7 +4,7 @@
 struct DspPrices {
   const DspTopology *topology;
   DspNcclOptions options;
-  GHashTable *prices; /* Key -> DspPrice */
+  GHashTable *entries; /* Key -> Entry */
 };
 
 typedef struct {
@@ -13,6 +13,11 @@ typedef struct {
   DspCollective collective;
   int64_t bytes;
 } Key;
+
+typedef struct {
+  DspPrice *price; /* NULL: not asked for yet */
+  double bound;    /* s, negative: not asked for yet */
+} Entry;
 
 static guint key_hash(gconstpointer data) {
   const Key *k = data;
@@ -29,8 +34,10 @@ static gboolean key_equal(gconstpointer a, gconstpointer b) {
          x->group == y->group && x->collective == y->collective;
 }
 
-static void price_free(gpointer price) {
-  dsp_price_free(price);
+static void entry_free(gpointer data) {
+  Entry *entry = data;
+  dsp_price_free(entry->price);
+  g_free(entry);
 }
 
 DspPrices *dsp_prices_new(const DspTopology *topology,
@@ -38,15 +45,15 @@ DspPrices *dsp_prices_new(const DspTopology *topology,
   DspPrices *prices = g_new0(DspPrices, 1);
   prices->topology = topology;
   prices->options = options ? *options : (DspNcclOptions){NULL, -1, 0};
-  prices->prices =
-      g_hash_table_new_full(key_hash, key_equal, g_free, price_free);
+  prices->entries =
+      g_hash_table_new_full(key_hash, key_equal, g_free, entry_free);
   return prices;
 }
 
 void dsp_prices_free(DspPrices *prices) {
   if (!prices)
     return;
-  g_hash_table_destroy(prices->prices);
+  g_hash_table_destroy(prices->entries);
   g_free(prices);
 }
 
@@ -54,15 +61,33 @@ const DspTopology *dsp_prices_topology(const DspPrices *prices) {
   return prices->topology;
 }
 
+static Entry *entry_of(DspPrices *prices, const Key *key) {
+  Entry *entry = g_hash_table_lookup(prices->entries, key);
+  if (!entry) {
+    entry = g_new0(Entry, 1);
+    entry->bound = -1;
+    g_hash_table_insert(prices->entries, g_memdup2(key, sizeof *key), entry);
+  }
+  return entry;
+}
+
 const DspPrice *dsp_prices_get(DspPrices *prices, const DspAxis *axis,
                                int group, DspCollective collective,
                                int64_t bytes) {
   Key key = {*axis, group, collective, bytes};
-  DspPrice *price = g_hash_table_lookup(prices->prices, &key);
-  if (!price) {
-    price = dsp_price_new(prices->topology, axis, group, collective, bytes,
-                          &prices->options);
-    g_hash_table_insert(prices->prices, g_memdup2(&key, sizeof key), price);
-  }
-  return price;
+  Entry *entry = entry_of(prices, &key);
+  if (!entry->price)
+    entry->price = dsp_price_new(prices->topology, axis, group, collective,
+                                 bytes, &prices->options);
+  return entry->price;
+}
+
+double dsp_prices_bound(DspPrices *prices, const DspAxis *axis,
+                        DspCollective collective, int64_t bytes) {
+  Key key = {*axis, -1, collective, bytes};
+  Entry *entry = entry_of(prices, &key);
+  if (entry->bound < 0)
+    entry->bound =
+        dsp_collective_bound(prices->topology, axis, collective, bytes);
+  return entry->bound;
 }

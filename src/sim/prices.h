@@ -21,5 +21,8 @@ const DspTopology *dsp_prices_topology(const DspPrices *prices);
 const DspPrice *dsp_prices_get(DspPrices *prices, const DspAxis *axis,
                                int group, DspCollective collective,
                                int64_t bytes);
+/* As dsp_collective_bound. */
+double dsp_prices_bound(DspPrices *prices, const DspAxis *axis,
+                        DspCollective collective, int64_t bytes);
 
 #endif

@@ -432,23 +432,31 @@ static double compute_time(const DspProgram *program) {
   return time;
 }
 
+/* The wire's bound of each distinct exchange. The caller frees. */
+static double *exchange_bounds(const DspProgram *program, DspPrices *prices) {
+  double *bounds = g_new(double, program->exchanges->len + 1);
+  for (guint i = 0; i < program->exchanges->len; i++) {
+    const DspExchange *e = &g_array_index(program->exchanges, DspExchange, i);
+    DspAxis axis = dsp_plan_axis(&program->schedule->plan, e->axis);
+    bounds[i] = dsp_prices_bound(prices, &axis, e->collective, e->bytes);
+  }
+  return bounds;
+}
+
 /* The compute bound of the last rank of the ring, which takes part in all
  * steps, and the wire's bound of each stream's collectives in order. */
-static void find_bound(const DspProgram *program, const DspTopology *topology,
+static void find_bound(const DspProgram *program, DspPrices *prices,
                        DspSimResult *result) {
+  g_autofree double *exchanges = exchange_bounds(program, prices);
   double bound[DSP_N_STREAM_KINDS] = {0};
   for (guint i = 0; i < program->n_loops; i++) {
     const DspLoop *loop = &program->loops[i];
     for (guint j = 0; j < loop->n; j++) {
-      const DspStep *step = loop->instructions[j].step;
-      double time = loop->instructions[j].cost.bound;
-      if (step->kind == DSP_STEP_COLLECTIVE) {
-        DspAxis axis =
-            dsp_plan_axis(&program->schedule->plan, step->exchange.axis);
-        time = dsp_collective_bound(topology, &axis, step->exchange.collective,
-                                    step->exchange.bytes);
-      }
-      bound[step->stream] += time * (double)loop->segment->repeat;
+      const DspInstruction *instruction = &loop->instructions[j];
+      double time = instruction->exchange < 0
+                        ? instruction->cost.bound
+                        : exchanges[instruction->exchange];
+      bound[instruction->step->stream] += time * (double)loop->segment->repeat;
     }
   }
   for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
@@ -485,7 +493,7 @@ void dsp_simulate(const DspSchedule *schedule, DspPrices *prices,
   g_autoptr(DspProgram) program = dsp_program_new(schedule);
   double limit = options->limit > 0 ? options->limit : INFINITY;
   *result = (DspSimResult){.cut = compute_time(program) > limit};
-  find_bound(program, dsp_prices_topology(prices), result);
+  find_bound(program, prices, result);
   if (!result->cut)
     simulate(program, prices, options, limit, result);
 }
