@@ -32,8 +32,8 @@ tidy=$tidy,-clang-analyzer-unix.Malloc
 {
   check shellcheck $scripts
   check clang-format --dry-run -Werror $sources
-  check codespell --quiet-level 3 --ignore-words-list fromat,sorce $texts \
-    configure.ac Makefile.am bootstrap
+  check codespell --quiet-level 3 --ignore-words-list fromat,sorce,nd $texts \
+    configure.ac Makefile.am bootstrap ./*.md
   check mandoc -T lint -W warning man/*.[157]
   check cppcheck --quiet --error-exitcode=1 --std=c11 --language=c -Isrc \
     --library=gtk --enable=warning,portability,performance --inline-suppr \
