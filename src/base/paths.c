@@ -48,8 +48,7 @@ static GStrv search_path(const char *folder) {
   return g_strv_builder_end(folders);
 }
 
-static char *locate(const GStrv folders, const char *name) {
-  g_autofree char *file = g_strconcat(name, SUFFIX, NULL);
+static char *locate(const GStrv folders, const char *file) {
   for (char **folder = folders; *folder; folder++) {
     g_autofree char *path = g_build_filename(*folder, file, NULL);
     if (g_file_test(path, G_FILE_TEST_EXISTS))
@@ -73,9 +72,21 @@ char *dsp_find_data(const char *folder, const char *name, GError **error) {
   if (strchr(name, '/') || g_str_has_suffix(name, SUFFIX))
     return g_strdup(name);
   g_auto(GStrv) folders = search_path(folder);
-  char *path = *name ? locate(folders, name) : NULL;
+  g_autofree char *file = g_strconcat(name, SUFFIX, NULL);
+  char *path = *name ? locate(folders, file) : NULL;
   if (!path)
     fail_unknown(folder, name, folders, error);
+  return path;
+}
+
+char *dsp_find_file(const char *folder, const char *file, GError **error) {
+  g_auto(GStrv) folders = search_path(folder);
+  char *path = locate(folders, file);
+  if (!path) {
+    g_autofree char *searched = g_strjoinv(", ", folders);
+    g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL,
+                "%s is not installed (searched %s)", file, searched);
+  }
   return path;
 }
 

@@ -13,6 +13,10 @@
  * caller frees. */
 char *dsp_find_data(const char *folder, const char *name, GError **error);
 
+/* The path of a file of the program itself, "compare.gp" in "plots", along the
+ * same search path. Fails with DSP_ERROR_EXTERNAL. The caller frees. */
+char *dsp_find_file(const char *folder, const char *file, GError **error);
+
 /* Names (without suffix, sorted, no duplicates) that `folder` holds along the
  * same search path. NULL-terminated; the caller frees with g_strfreev. */
 char **dsp_list_data(const char *folder);

@@ -108,12 +108,16 @@ static const DspResult *spokesman(const DspCompareText *text,
   return first;
 }
 
-static gboolean is_told(const DspCompareText *text, const DspResult *result) {
+gboolean dsp_compare_speaks(const DspCompareText *text,
+                            const DspResult *result) {
   const DspMethod *method = result->prediction->plan.method;
-  if (result->prediction->feasible)
-    return FALSE;
-  return text->all ||
-         (!method_runs(text, method) && spokesman(text, method) == result);
+  return !result->prediction->feasible && !method_runs(text, method) &&
+         spokesman(text, method) == result;
+}
+
+static gboolean is_told(const DspCompareText *text, const DspResult *result) {
+  return (text->all && !result->prediction->feasible) ||
+         dsp_compare_speaks(text, result);
 }
 
 static void add_refusal(const DspResult *result, const DspStyle *style,

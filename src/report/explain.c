@@ -318,15 +318,13 @@ static const DspColumn exchange_columns[] = {
 static DspValue get_operations(gconstpointer row, guint index) {
   const DspResult *result = row;
   (void)index;
-  return (DspValue){.type = DSP_VALUE_TABLE,
-                    .table = result->explanation->operation_table};
+  return dsp_table_value(result->explanation->operation_table);
 }
 
 static DspValue get_exchanges(gconstpointer row, guint index) {
   const DspResult *result = row;
   (void)index;
-  return (DspValue){.type = DSP_VALUE_TABLE,
-                    .table = result->explanation->exchange_table};
+  return dsp_table_value(result->explanation->exchange_table);
 }
 
 void dsp_explanation_add_columns(DspTable *results) {
@@ -475,9 +473,10 @@ static void times_text(const DspExplanation *e, double step_time,
 static void exchanges_text(const DspExplanation *e, const DspStyle *style,
                            GString *out) {
   static const DspTextColumn columns[] = {
-      {"collective", "", TRUE}, {"axis", "", TRUE},      {"size", "", FALSE},
-      {"calls", "", FALSE},     {"sent", "", FALSE},     {"time", "", FALSE},
-      {"busbw", "GB/s", FALSE}, {"algorithm", "", TRUE}, {"protocol", "", TRUE},
+      {"collective", "", TRUE}, {"axis", "", TRUE},
+      {"size", "", FALSE},      {"calls", "", FALSE},
+      {"sent", "", FALSE},      {"time", "", FALSE},
+      {"busbw", "GB/s", FALSE}, {"algorithm", "", TRUE},
       {"channels", "", FALSE},  {"bound by", "", TRUE},
   };
   const DspScale busbw = {1e9, "GB/s", 1};
@@ -494,8 +493,8 @@ static void exchanges_text(const DspExplanation *e, const DspStyle *style,
     dsp_grid_cell(grid, "%s", sent);
     dsp_grid_cell(grid, "%s", time);
     dsp_grid_number(grid, &busbw, x->busbw);
-    dsp_grid_cell(grid, "%s", x->price->algorithm);
-    dsp_grid_cell(grid, "%s", dsp_protocol_names[x->price->protocol]);
+    dsp_grid_cell(grid, "%s %s", x->price->algorithm,
+                  dsp_protocol_names[x->price->protocol]);
     dsp_grid_cell(grid, "%" G_GINT64_FORMAT, x->price->channels);
     dsp_grid_cell(grid, "%s", x->price->bound_by);
   }

@@ -53,6 +53,9 @@ typedef struct {
   const GArray *results; /* DspResult, best first, then what cannot run */
   gboolean all;          /* every plan, not only the chosen */
 } DspCompareText;
+/* Whether the result speaks for a method of which no plan can run. */
+gboolean dsp_compare_speaks(const DspCompareText *text,
+                            const DspResult *result);
 void dsp_compare_text(const DspReport *report, const DspStyle *style,
                       GString *out);
 

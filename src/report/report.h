@@ -51,6 +51,10 @@ static inline DspValue dsp_string(const char *string) {
                     .string = string};
 }
 
+static inline DspValue dsp_table_value(const DspTable *table) {
+  return (DspValue){.type = DSP_VALUE_TABLE, .table = table};
+}
+
 typedef struct {
   const char *group; /* the object that holds the key, or NULL; columns of one
                         group are neighbours */

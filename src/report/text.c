@@ -241,13 +241,40 @@ static void add_row(const DspGrid *grid, guint row, GString *out) {
   g_string_append_c(out, '\n');
 }
 
-void dsp_grid_print(DspGrid *grid, GString *out) {
-  int total = 2;
+/* Cuts the last column, if it is text, so that the line ends in time. */
+static void cut(DspGrid *grid, int too_wide) {
+  enum { LEAST = 8 };
+  const int left = MAX(grid->widths[grid->n - 1] - too_wide, LEAST);
+  grid->widths[grid->n - 1] = left;
+  for (guint i = grid->n - 1; i < grid->cells->len; i += grid->n) {
+    char *cell = grid->cells->pdata[i];
+    if (g_utf8_strlen(cell, -1) <= left)
+      continue;
+    g_autofree char *start = g_utf8_substring(cell, 0, left - 3);
+    grid->cells->pdata[i] = g_strconcat(start, "...", NULL);
+    g_free(cell);
+  }
+}
+
+static void fit(DspGrid *grid) {
+  enum { ENOUGH = 16 };
+  const gboolean text = grid->columns[grid->n - 1].left;
+  int excess = -DSP_TEXT_WIDTH;
   for (guint i = 0; i < grid->n; i++) {
     grid->widths[i] = width_of(grid, i);
-    total += grid->widths[i] + 2;
+    excess += grid->widths[i] + 2; /* the margin, or the gap before it */
   }
-  grid->gap = total - 2 > DSP_TEXT_WIDTH ? " " : "  ";
+  grid->gap = "  ";
+  if (excess > 0 && (!text || grid->widths[grid->n - 1] - excess < ENOUGH)) {
+    grid->gap = " ";
+    excess -= (int)grid->n - 1;
+  }
+  if (excess > 0 && text)
+    cut(grid, excess);
+}
+
+void dsp_grid_print(DspGrid *grid, GString *out) {
+  fit(grid);
   add_header(grid, out);
   for (guint i = 0; i < grid->colours->len; i++)
     add_row(grid, i, out);

@@ -66,7 +66,8 @@ void dsp_grid_cell(DspGrid *grid, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void dsp_grid_number(DspGrid *grid, const DspScale *scale, double value);
 /* Marks the row that was begun last. */
 void dsp_grid_colour(DspGrid *grid, DspTextColour colour);
-/* Header lines and rows; closer together where they would be too wide. */
+/* Header lines and rows. Where they would be too wide, columns stand closer
+ * together, or the last one is cut if it is text. */
 void dsp_grid_print(DspGrid *grid, GString *out);
 
 #endif
