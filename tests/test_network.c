@@ -21,9 +21,35 @@ DspCluster dsp_test_cluster(gint64 nodes, gint64 gpus) {
   };
 }
 
+void dsp_test_transports(DspCluster *cluster) {
+  const DspTransport transport = {
+      .bandwidth = 50e9,
+      .latency = 1e-6,
+      .channel_rate = 20e9,
+      .p2p_channel_rate = 20e9,
+      .channels = 24,
+      .p2p_channels = 32,
+      .peer_channels = 2,
+      .launch = 5e-6,
+      .p2p_launch = 6e-6,
+      .p2p_peer = 1e-6,
+      .step_ll = 1e-6,
+      .step_ll128 = 2e-6,
+      .step_simple = 4e-6,
+      .tree_ll = 1e-6,
+      .tree_ll128 = 2e-6,
+      .tree_simple = 4e-6,
+      .efficiency_ll = 0.5,
+      .efficiency_ll128 = 0.9375,
+  };
+  cluster->intra = cluster->inter = transport;
+  cluster->nccl_version = 2.28;
+}
+
 static CU_SuiteInfo suites[] = {
     {.pName = "flows", .pTests = dsp_flow_tests},
     {.pName = "messages", .pTests = dsp_messages_tests},
+    {.pName = "prices", .pTests = dsp_price_tests},
     CU_SUITE_INFO_NULL,
 };
 

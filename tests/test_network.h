@@ -8,9 +8,13 @@
 
 extern CU_TestInfo dsp_flow_tests[];
 extern CU_TestInfo dsp_messages_tests[];
+extern CU_TestInfo dsp_price_tests[];
 
 /* Nodes of `gpus` on a switch, 450 GB/s and 0.5 us to it; across nodes a NIC of
  * 50 GB/s and 1 us for each GPU, if there is more than one node. */
 DspCluster dsp_test_cluster(gint64 nodes, gint64 gpus);
+
+/* Gives it constants of collectives, of the order of Hopper's. */
+void dsp_test_transports(DspCluster *cluster);
 
 #endif

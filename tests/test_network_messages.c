@@ -56,10 +56,9 @@ static void test_switch(void) {
       const gint64 part = 3 << 20, rounds = programs[i].trips * (n - 1);
       const DspMessagesResult result =
           run(&cluster, &axis, &programs[i], n * part, overhead, NULL);
-      const double want =
-          rounds > 0
-              ? rounds * (part / 450e9 + latency) + (rounds - 1) * overhead
-              : (n - 1) * (part / 450e9) + latency;
+      const double want = rounds > 0 ? rounds * (part / 450e9 + latency) +
+                                           (rounds - 1) * overhead
+                                     : (n - 1) * (part / 450e9) + latency;
       check_result(&result, &axis, &programs[i], n * part);
       DSP_CHECK_NEAR(result.time, want, 1e-9);
       DSP_CHECK_NEAR(result.bound,

@@ -97,18 +97,22 @@ static void count_nodes(DspNcclJob *job) {
   }
 }
 
-/* NICs near the group's GPUs of a node: a GPU has its rail's. */
-static guint count_nics(const DspNcclJob *job) {
-  const guint gpus = (guint)job->cluster->gpus_per_node;
-  const guint nics = (guint)job->cluster->nics, rails = MIN(nics, gpus);
+/* The NICs of one rail, which NCCL merges, and of how many rails the group's
+ * GPUs of a node are. */
+static double rail_bandwidth(const DspCluster *c) {
+  return c->nic_bandwidth * (double)c->nics /
+         (double)MIN(c->nics, c->gpus_per_node);
+}
+
+static guint count_rails(const DspNcclJob *job) {
   guint count = 0, last = G_MAXUINT;
-  for (guint m = 0; rails > 0 && m < job->per_node; m++) {
+  for (guint m = 0; job->cluster->nics > 0 && m < job->per_node; m++) {
     const guint rail =
         dsp_nccl_rail(job, dsp_axis_rank(job->axis, job->first_group, m));
     count += rail != last;
     last = rail;
   }
-  return rails > 0 ? count * nics / rails : 0;
+  return count;
 }
 
 /* The most channels times speed that `width` allows on each of `paths` paths.
@@ -142,9 +146,9 @@ static DspNcclGraph ring_graph(const DspNcclJob *job) {
   const guint p = job->per_node;
   if (job->nodes == 1)
     return split(job, search(tried->intra, job->gpu_bandwidth, 1, INFINITY));
-  const double nic = job->cluster->nic_bandwidth / NIC_PAYLOAD;
+  const double nic = rail_bandwidth(job->cluster) / NIC_PAYLOAD;
   const double most = p > 1 ? job->gpu_bandwidth * p / (p - 1) : INFINITY;
-  return split(job, search(tried->inter, nic, MAX(job->nics, 1), most));
+  return split(job, search(tried->inter, nic, job->rails, most));
 }
 
 /* A channel for each of up to eight GPUs of a node, which reduces its share.
@@ -175,7 +179,7 @@ void dsp_nccl_job_init(DspNcclJob *job, const DspTopology *topology,
       .options = options,
   };
   count_nodes(job);
-  job->nics = count_nics(job);
+  job->rails = count_rails(job);
   job->arch = arch_of(job->cluster->gpu);
   job->gpu_bandwidth = gpu_bandwidth(job);
   job->ring = ring_graph(job);

@@ -32,7 +32,7 @@ typedef struct {
   guint ranks;                 /* of a group */
   guint nodes;     /* NVLink domains, or nodes, that a group spans */
   guint per_node;  /* ranks of a group in one of them, at most */
-  guint nics;      /* of a node, near the group's GPUs */
+  guint rails;    /* of the group's GPUs in a node */
   guint node_gpus; /* GPUs of a node that the topology numbers */
   DspNcclArch arch;
   double gpu_bandwidth; /* of a GPU to the group's others in the node */

@@ -31,8 +31,11 @@ guint dsp_p2p_all_channels(const DspNcclJob *job) {
 }
 
 guint dsp_p2p_peer_channels(const DspNcclJob *job) {
-  return MIN(dsp_p2p_all_channels(job),
-             pow2_up((guint)dsp_nccl_transport(job)->peer_channels));
+  const guint all = dsp_p2p_all_channels(job);
+  guint channels = pow2_up((guint)dsp_nccl_transport(job)->peer_channels);
+  while (job->nodes > 1 && channels > 1 && channels * job->ranks > 4 * all)
+    channels /= 2;
+  return MIN(channels, all);
 }
 
 static int64_t chunk_of(const DspNcclJob *job) {

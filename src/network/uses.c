@@ -184,13 +184,99 @@ GArray *dsp_uses_tree(const DspNcclJob *job, double intra, double inter) {
   return dsp_uses_end(&uses);
 }
 
+/* ------------------------------------------------------------------------- */
+/* All to all */
+
+/* Nodes of a group on one leaf switch (or one set of rail switches). */
+static guint unit_of(const Run *run) {
+  const DspCluster *c = run->job->cluster;
+  const guint node = dsp_topology_node(run->job->topology, rank_at(run, 0));
+  return c->fabric == DSP_FABRIC_RAIL || c->fabric == DSP_FABRIC_FAT_TREE
+             ? node / (guint)c->nodes_per_leaf
+             : 0;
+}
+
+/* How many runs share the first one's unit, if all units have as many whole
+ * runs and all runs hold the same places of their nodes; else 0. */
+static guint regular_unit(const Run *runs, guint n) {
+  const DspNcclJob *job = runs->job;
+  const DspCluster *c = job->cluster;
+  guint size = 1;
+  if (c->domain_nodes > 1 && c->nodes_per_leaf % c->domain_nodes != 0)
+    return 0;
+  while (size < n && unit_of(&runs[size]) == unit_of(&runs[0]))
+    size++;
+  for (guint i = 0; i < n; i++)
+    if (runs[i].count != runs[0].count ||
+        dsp_nccl_place(job, rank_at(&runs[i], 0)) !=
+            dsp_nccl_place(job, rank_at(&runs[0], 0)) ||
+        unit_of(&runs[i]) != unit_of(&runs[i / size * size]))
+      return 0;
+  return n % size == 0 ? size : 0;
+}
+
+/* Every member of a run sends to every other member of `to`. */
+static void add_pairs(DspUses *uses, const Run *from, const Run *to,
+                      double weight) {
+  const guint stride = from->job->axis->stride;
+  const guint source = rank_at(from, 0), target = rank_at(to, 0);
+  for (guint i = 0; i < from->count; i++)
+    for (guint j = 0; j < to->count; j++)
+      if (source + i * stride != target + j * stride)
+        dsp_uses_add(uses, source + i * stride, target + j * stride, weight);
+}
+
+/* The same where GPUs of a node are alike: the member in the same place stands
+ * for itself, and the next one for all others. */
+static void add_places(DspUses *uses, const Run *from, const Run *to,
+                       double weight) {
+  for (guint i = 0; i < from->count; i++) {
+    if (from != to)
+      dsp_uses_add(uses, rank_at(from, i), rank_at(to, i), weight);
+    if (from->count > 1)
+      dsp_uses_add(uses, rank_at(from, i), rank_at(to, i + 1),
+                   weight * (from->count - 1));
+  }
+}
+
+/* One switch, and between nodes a rail for each GPU that NVLink reaches. */
+static gboolean has_like_gpus(const DspNcclJob *job) {
+  const DspCluster *c = job->cluster;
+  return c->node_kind == DSP_NODE_SWITCH &&
+         (job->nodes == 1 || (c->nics >= c->gpus_per_node && c->gpudirect &&
+                              c->domain_nodes == 1));
+}
+
+/* Where all nodes are alike, the next node of the unit stands for the others
+ * there, and the same one of the next unit for all beyond: every link carries
+ * the same as if each sent to each. */
+static void add_regular(DspUses *uses, const Run *runs, guint n, guint size,
+                        double weight) {
+  void (*const add)(DspUses *, const Run *, const Run *, double) =
+      has_like_gpus(runs->job) ? add_places : add_pairs;
+  for (guint i = 0; i < n; i++) {
+    const guint unit = i / size * size;
+    add(uses, &runs[i], &runs[i], weight);
+    if (size > 1)
+      add(uses, &runs[i], &runs[unit + (i + 1) % size], weight * (size - 1));
+    if (n > size)
+      add(uses, &runs[i], &runs[(i + size) % n], weight * (n - size));
+  }
+}
+
 GArray *dsp_uses_all_to_all(const DspNcclJob *job, double weight) {
   DspUses uses = dsp_uses_begin(job);
-  for (guint g = job->first_group; g < job->first_group + job->n_groups; g++)
-    for (guint m = 0; m < job->ranks; m++)
-      for (guint d = 1; d < job->ranks; d++) {
-        const guint rank = dsp_axis_rank(job->axis, g, m);
-        dsp_uses_add(&uses, rank, dsp_axis_after(job->axis, rank, d), weight);
-      }
+  g_autofree Run *runs = g_new(Run, job->ranks);
+  for (guint g = job->first_group; g < job->first_group + job->n_groups; g++) {
+    guint n = 0;
+    for (guint m = 0; m < job->ranks; m += runs[n - 1].count)
+      runs[n++] = run_from(job, g, m);
+    const guint size = regular_unit(runs, n);
+    if (size > 0)
+      add_regular(&uses, runs, n, size, weight);
+    for (guint i = 0; i < n && size == 0; i++)
+      for (guint j = 0; j < n; j++)
+        add_pairs(&uses, &runs[i], &runs[j], weight);
+  }
   return dsp_uses_end(&uses);
 }
