@@ -32,7 +32,7 @@ typedef struct {
   guint ranks;                 /* of a group */
   guint nodes;     /* NVLink domains, or nodes, that a group spans */
   guint per_node;  /* ranks of a group in one of them, at most */
-  guint rails;    /* of the group's GPUs in a node */
+  guint rails;     /* of the group's GPUs in a node */
   guint node_gpus; /* GPUs of a node that the topology numbers */
   DspNcclArch arch;
   double gpu_bandwidth; /* of a GPU to the group's others in the node */
@@ -97,8 +97,9 @@ extern const DspAlgorithm dsp_algorithm_ring, dsp_algorithm_tree,
 const DspAlgorithm *dsp_nccl_select(const DspNcclJob *job,
                                     DspProtocol *protocol);
 
-/* NCCL's own idea of an algorithm's bytes/s, for those not priced in detail. */
-double dsp_nccl_tree_rate(const DspNcclJob *job, DspProtocol protocol);
+/* The share of its bandwidth that a tree reaches for so many bytes, and the
+ * most bytes/s of NVLSTree's channels, both from NCCL's tables. */
+double dsp_nccl_tree_correction(DspProtocol protocol, int64_t bytes);
 double dsp_nccl_nvlstree_rate(const DspNcclJob *job);
 
 /* ------------------------------------------------------------------------- */

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#define N DSP_N_PROTOCOLS
+#define N       DSP_N_PROTOCOLS
+#define N_SIZES 23
 
 typedef enum { RING, TREE, NVLS, NVLSTREE, N_TUNED } Tuned;
 
@@ -50,7 +51,7 @@ static const Caps nvlstree_channel = {{0}, {0}, {0, 57.7, 45.5}, {0, 96, 43.8}};
 static const double nvls_efficiency[DSP_N_NCCL_ARCHS] = {0, 0, 0.85, 0.74};
 
 /* On the bandwidth of a tree, by log2(bytes/64). */
-static const double tree_correction[N][23] = {
+static const double tree_correction[N][N_SIZES] = {
     {1,  1,  1,  1,  .9, .8, .7, .7, .7, .7, .6, .5,
      .4, .4, .5, .6, .7, .8, .9, 1,  1,  1,  1},
     {1,  1,  1,  1,  1,  .9, .8, .8, .8, .7, .6, .6,
@@ -174,17 +175,18 @@ static double latency(const Tuning *t, Tuned algorithm, DspProtocol protocol) {
   }
 }
 
-/* What is said of latency and bandwidth besides, by size. */
-static void correct(const Tuning *t, Tuned algorithm, DspProtocol protocol,
-                    double *us, double *gb_per_s) {
+double dsp_nccl_tree_correction(DspProtocol protocol, int64_t bytes) {
+  const int size = (int)floor(log2(bytes / 64.0));
+  return size >= 0 && size < N_SIZES ? tree_correction[protocol][size] : 1;
+}
+
+/* Rings in Simple between nodes start more slowly than their steps say. */
+static double ring_factor(const Tuning *t, DspProtocol protocol) {
   const DspNcclJob *job = t->job;
-  const int size = (int)floor(log2(job->bytes / 64.0));
-  if (algorithm == TREE && size >= 0 && size < 23)
-    *gb_per_s *= tree_correction[protocol][size];
-  if (algorithm == RING && protocol == DSP_PROTOCOL_SIMPLE && job->nodes > 1 &&
-      t->all_reduce &&
-      job->bytes / (2.0 * job->ring.channels * job->ranks) >= 64)
-    *us *= job->arch < DSP_NCCL_AMPERE ? 1.9 : 1.4;
+  if (protocol != DSP_PROTOCOL_SIMPLE || job->nodes == 1 || !t->all_reduce ||
+      job->bytes / (2.0 * job->ring.channels * job->ranks) < 64)
+    return 1;
+  return job->arch < DSP_NCCL_AMPERE ? 1.9 : 1.4;
 }
 
 static gboolean ll128_enabled(const Tuning *t) {
@@ -226,7 +228,10 @@ static double tuned_time(const Tuning *t, Tuned algorithm,
     return INFINITY;
   double us = latency(t, algorithm, protocol);
   double gb_per_s = bandwidth(t, algorithm, protocol);
-  correct(t, algorithm, protocol, &us, &gb_per_s);
+  if (algorithm == RING)
+    us *= ring_factor(t, protocol);
+  if (algorithm == TREE)
+    gb_per_s *= dsp_nccl_tree_correction(protocol, t->job->bytes);
   return gb_per_s > 0 ? us + t->job->bytes / (1e3 * gb_per_s) : INFINITY;
 }
 
@@ -253,13 +258,6 @@ static Tuning tuning_of(const DspNcclJob *job) {
       .amd = c->host_name && strstr(c->host_name, "epyc"),
       .steps = n_steps(job),
   };
-}
-
-double dsp_nccl_tree_rate(const DspNcclJob *job, DspProtocol protocol) {
-  const Tuning t = tuning_of(job);
-  double us = 0, gb_per_s = tree_bus(&t, protocol) / 2;
-  correct(&t, TREE, protocol, &us, &gb_per_s);
-  return gb_per_s * 1e9;
 }
 
 double dsp_nccl_nvlstree_rate(const DspNcclJob *job) {

@@ -20,10 +20,14 @@ static void price_tree(const DspNcclJob *job, DspPrice *price) {
   price->uses = dsp_uses_tree(job, 2 * (p - 1) / p, 2 * (n - 1) / n);
   price->channels = dsp_nccl_channels(job, price->protocol, FALSE);
   price->latency = dsp_nccl_launch(job) + 2 * up;
+  /* Every channel copies all of its bytes up and down. */
+  const double rate = dsp_nccl_copy_rate(job, price->protocol,
+                                         dsp_nccl_transport(job)->channel_rate);
+  const double share = dsp_nccl_tree_correction(price->protocol, job->bytes);
   const DspLimits limits = {
-      .channels = INFINITY,
-      .share = dsp_nccl_wire_share(job, price->protocol),
-      .cap = dsp_nccl_tree_rate(job, price->protocol),
+      .channels = price->channels * rate * share / 2,
+      .share = dsp_nccl_wire_share(job, price->protocol) * share,
+      .cap = INFINITY,
       .traffic = 2,
   };
   dsp_price_set_limits(job, price, &limits);
