@@ -11,7 +11,7 @@ set -u
 failed=0 examples=0
 work=$DSP_TEST_BUILD/tests/examples
 rm -rf "$work"
-mkdir -p "$work/bin"
+mkdir -p "$work/bin" "$work/scratch"
 cd "$work" || exit 1
 
 # DSPSIM may be a program and its options.
@@ -87,7 +87,7 @@ update() {
       abridged = 0
     }
     function run(text, line) {
-      text = "(" text "\n) 2>&1"
+      text = "(cd scratch\n" text "\n) 2>&1"
       while ((text | getline line) > 0) new = new shown(line) "\n"
       close(text)
     }
@@ -114,10 +114,13 @@ matches() {
     }' "$1" "$2"
 }
 
-# run FILE NUMBER: an example of FILE.
+# run FILE NUMBER: an example of FILE. Pictures need gnuplot.
 run() {
+  if ! command -v gnuplot > /dev/null && grep -q -e --plot -e '^ls' "$2.sh"; then
+    return
+  fi
   status=$(cat "$2.status")
-  sh "$2.sh" > "$2.printed" 2>&1
+  (cd scratch && sh "../$2.sh") > "$2.printed" 2>&1
   got=$?
   if test $got -ne "$status"; then
     echo "$1: exit status $got, not $status, of: $(cat "$2.sh")"

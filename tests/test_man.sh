@@ -29,7 +29,7 @@ page_of() {
 # Long options, one a line, of help and of a page. --help is for all commands,
 # and dspsim(1) tells it.
 options_of_help() {
-  run "$1" --help | sed -n 's/^  .....--\([a-z][-a-z0-9]*\).*/\1/p'
+  run "$1" --help | sed -n 's/^  ....--\([a-z][-a-z0-9]*\).*/\1/p'
 }
 options_of_page() {
   awk '/^\./ && /Fl/ {
