@@ -49,7 +49,9 @@ void dsp_test_transports(DspCluster *cluster) {
 static CU_SuiteInfo suites[] = {
     {.pName = "flows", .pTests = dsp_flow_tests},
     {.pName = "messages", .pTests = dsp_messages_tests},
+    {.pName = "nccl", .pTests = dsp_nccl_tests},
     {.pName = "prices", .pTests = dsp_price_tests},
+    {.pName = "measurements", .pTests = dsp_measured_tests},
     CU_SUITE_INFO_NULL,
 };
 

@@ -7,7 +7,9 @@
 #include "test.h"
 
 extern CU_TestInfo dsp_flow_tests[];
+extern CU_TestInfo dsp_measured_tests[];
 extern CU_TestInfo dsp_messages_tests[];
+extern CU_TestInfo dsp_nccl_tests[];
 extern CU_TestInfo dsp_price_tests[];
 
 /* Nodes of `gpus` on a switch, 450 GB/s and 0.5 us to it; across nodes a NIC of

@@ -29,7 +29,7 @@ static const Speeds speeds[DSP_N_NCCL_ARCHS] = {
                              6, 3}},
 };
 
-/* NCCL knows a NIC's signalling rate; profiles have its payload. */
+/* NCCL knows a NIC's signalling rate; network files have its payload. */
 #define NIC_PAYLOAD 0.94
 
 #define MAX_CHANNELS 32
@@ -97,13 +97,25 @@ static void count_nodes(DspNcclJob *job) {
   }
 }
 
-/* The NICs of one rail, which NCCL merges, and of how many rails the group's
- * GPUs of a node are. */
-static double rail_bandwidth(const DspCluster *c) {
-  return c->nic_bandwidth * (double)c->nics /
-         (double)MIN(c->nics, c->gpus_per_node);
+/* NCCL has tables of what a link of a kind carries: its choices follow the
+ * hardware that the files name, whatever a profile says that it reaches. */
+static double nominal_gpu_bandwidth(const DspNcclJob *job) {
+  const DspCluster *c = job->cluster;
+  return c->node_kind == DSP_NODE_SWITCH && c->intra.bandwidth > 0 &&
+                 c->gpu->links > 0
+             ? c->intra.bandwidth * (double)c->gpu->links
+             : job->gpu_bandwidth;
 }
 
+/* The NICs of one rail, which NCCL merges. */
+static double nominal_rail_bandwidth(const DspCluster *c) {
+  const double nic =
+      c->inter.bandwidth > 0 ? c->inter.bandwidth : c->nic_bandwidth;
+  return nic * (double)c->nics / (double)MIN(c->nics, c->gpus_per_node) /
+         NIC_PAYLOAD;
+}
+
+/* Of how many rails the group's GPUs of a node are. */
 static guint count_rails(const DspNcclJob *job) {
   guint count = 0, last = G_MAXUINT;
   for (guint m = 0; job->cluster->nics > 0 && m < job->per_node; m++) {
@@ -143,12 +155,12 @@ static DspNcclGraph split(const DspNcclJob *job, DspNcclGraph graph) {
 
 static DspNcclGraph ring_graph(const DspNcclJob *job) {
   const Speeds *tried = &speeds[job->arch];
-  const guint p = job->per_node;
+  const double gpu = nominal_gpu_bandwidth(job), p = job->per_node;
   if (job->nodes == 1)
-    return split(job, search(tried->intra, job->gpu_bandwidth, 1, INFINITY));
-  const double nic = rail_bandwidth(job->cluster) / NIC_PAYLOAD;
-  const double most = p > 1 ? job->gpu_bandwidth * p / (p - 1) : INFINITY;
-  return split(job, search(tried->inter, nic, job->rails, most));
+    return split(job, search(tried->intra, gpu, 1, INFINITY));
+  const double rail = nominal_rail_bandwidth(job->cluster);
+  const double most = p > 1 ? gpu * p / (p - 1) : INFINITY;
+  return split(job, search(tried->inter, rail, job->rails, most));
 }
 
 /* A channel for each of up to eight GPUs of a node, which reduces its share.
@@ -156,7 +168,7 @@ static DspNcclGraph ring_graph(const DspNcclJob *job) {
  * (80), the eight those of GB300 racks. */
 static DspNcclGraph nvls_graph(const DspNcclJob *job) {
   const guint heads = MIN(job->per_node, MAX_HEADS);
-  const double share = 0.9 * job->gpu_bandwidth / heads;
+  const double share = 0.9 * nominal_gpu_bandwidth(job) / heads;
   DspNcclGraph graph = search(speeds[job->arch].intra, share, 1, INFINITY);
   graph.channels = heads;
   if (job->nodes > 1)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prices against measurements: tests/data/network/collectives.json says where
+ * they are from. Each collective and band of sizes has a limit on its median
+ * error, a little above what the model reaches, so that a change that makes it
+ * worse is seen. */
+#include "network/collective.h"
+#include "test_network.h"
+
+#define MiB *1048576.0
+
+/* Median of |predicted / measured - 1|, by band. */
+static const struct {
+  DspCollective collective;
+  double limit[3];
+} limits[] = {
+    {DSP_ALL_TO_ALL, {0.06, 0.10, 0.06}},
+    {DSP_ALL_GATHER, {0.06, 0.08, 0.05}},
+    {DSP_REDUCE_SCATTER, {0.06, 0.08, 0.05}},
+    {DSP_ALL_REDUCE, {0.07, 0.08, 0.06}},
+};
+
+static const struct {
+  const char *name;
+  double least, below; /* bytes */
+} bands[] = {
+    {"below 1 MiB", 0, 1 MiB},
+    {"1 to 64 MiB", 1 MiB, 64 MiB},
+    {"from 64 MiB", 64 MiB, INFINITY},
+};
+
+static double number_of(const cJSON *point, const char *key) {
+  return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(point, key));
+}
+
+static const char *string_of(const cJSON *point, const char *key) {
+  return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(point, key));
+}
+
+static double error_of(const cJSON *point, DspCollective collective) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DspCluster) cluster =
+      dsp_cluster_load(string_of(point, "cluster"), &error);
+  DSP_CHECK_NO_ERROR(error);
+  const guint nodes = (guint)number_of(point, "nodes");
+  const guint gpus = (guint)number_of(point, "gpus_per_node");
+  const DspAxis axis = {nodes * gpus, nodes * gpus, 1};
+  cluster->nccl_version =
+      g_ascii_strtod(string_of(point, "nccl"), NULL); /* "2.27.3" is 2.27 */
+  g_autoptr(DspTopology) topology =
+      dsp_topology_new_partial(cluster, nodes, gpus, &error);
+  DSP_CHECK_NO_ERROR(error);
+  g_autoptr(DspPrice) price = dsp_price_new(
+      topology, &axis, -1, collective, (gint64)number_of(point, "bytes"), NULL);
+  return fabs(price->time * 1e6 / number_of(point, "time_us") - 1);
+}
+
+static gint compare_errors(gconstpointer a, gconstpointer b) {
+  const double *x = a, *y = b;
+  return (*x > *y) - (*x < *y);
+}
+
+static void check_band(const cJSON *points, DspCollective collective,
+                       guint band, double limit) {
+  g_autoptr(GArray) errors = g_array_new(FALSE, FALSE, sizeof(double));
+  const cJSON *point;
+  cJSON_ArrayForEach(point, points) {
+    const double bytes = number_of(point, "bytes");
+    if (bytes < bands[band].least || bytes >= bands[band].below ||
+        g_strcmp0(string_of(point, "collective"),
+                  dsp_collective_names[collective]) != 0)
+      continue;
+    const double error = error_of(point, collective);
+    g_array_append_val(errors, error);
+  }
+  g_array_sort(errors, compare_errors);
+  DSP_CHECK(errors->len >= 10, "only %u points", errors->len);
+  const double median = g_array_index(errors, double, errors->len / 2);
+  DSP_CHECK(median <= limit, "%s %s: median error %.3f of %u points, limit %g",
+            dsp_collective_names[collective], bands[band].name, median,
+            errors->len, limit);
+}
+
+static void test_measured(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = dsp_test_path("tests/data/network/collectives.json");
+  g_autoptr(DspJson) json = dsp_json_load(path, &error);
+  DSP_CHECK_NO_ERROR(error);
+  if (!json)
+    return;
+  const cJSON *points =
+      cJSON_GetObjectItemCaseSensitive(dsp_json_root(json), "points");
+  for (guint i = 0; i < G_N_ELEMENTS(limits); i++)
+    for (guint band = 0; band < G_N_ELEMENTS(bands); band++)
+      check_band(points, limits[i].collective, band, limits[i].limit[band]);
+}
+
+CU_TestInfo dsp_measured_tests[] = {
+    {"median errors", test_measured},
+    CU_TEST_INFO_NULL,
+};
