@@ -13,9 +13,8 @@ DspTensor *dsp_tensor(const DspBuilder *builder, int tensor) {
 }
 
 int64_t dsp_local_batch(const DspBuilder *builder, DspLayout layout) {
-  return layout.dim == DSP_DIM_BATCH
-             ? dsp_divide_up(builder->batch, layout.ranks)
-             : builder->batch;
+  return layout.dim == DSP_DIM_BATCH ? dsp_layout_part(layout, builder->batch)
+                                     : builder->batch;
 }
 
 int64_t dsp_local_tokens(const DspBuilder *builder, guint stream,
@@ -24,9 +23,8 @@ int64_t dsp_local_tokens(const DspBuilder *builder, guint stream,
   int64_t tokens = dsp_local_batch(builder, layout);
   for (guint i = 0; i < s->n_dims; i++) {
     int64_t length = builder->job->lengths.length[s->dims[i]];
-    tokens *= layout.dim == (int)s->dims[i]
-                  ? dsp_divide_up(length, layout.ranks)
-                  : length;
+    tokens *= layout.dim == (int)s->dims[i] ? dsp_layout_part(layout, length)
+                                            : length;
   }
   return tokens;
 }
@@ -84,8 +82,10 @@ DspStep dsp_step(const DspBuilder *builder, DspStepKind kind, DspRole role,
                    .stream = DSP_STREAM_COMPUTE,
                    .stage = builder->stage_index,
                    .op = op,
-                   .inputs = {-1, -1, -1, -1},
+                   .inputs = {-1, -1, -1, -1, -1, -1, -1},
                    .output = -1,
+                   .also = {-1, -1},
+                   .move = {.from = -1, .to = -1},
                    .waits = {-1, -1, -1},
                    .kernels = 1,
                    .ring_round = -1};
@@ -103,47 +103,58 @@ void dsp_step_wait(DspStep *step, int producer) {
   g_assert_not_reached();
 }
 
+/* A stream runs in order: waiting for its last producer is enough. */
 static void wait_for_producers(const DspBuilder *builder, DspStep *step) {
   const DspStep *steps = dsp_segment_steps(builder->segment);
+  int last[DSP_N_STREAM_KINDS] = {-1, -1, -1};
   for (int i = 0; i < DSP_MAX_INPUTS; i++) {
     if (step->inputs[i] < 0)
       continue;
     int producer = g_array_index(builder->producers, int, step->inputs[i]);
-    if (producer >= 0 && steps[producer].stream != step->stream)
-      dsp_step_wait(step, producer);
+    if (producer >= 0)
+      last[steps[producer].stream] =
+          MAX(last[steps[producer].stream], producer);
   }
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++)
+    if (last[i] >= 0 && i != (int)step->stream)
+      dsp_step_wait(step, last[i]);
+}
+
+static void set_producer(const DspBuilder *builder, int tensor, int step) {
+  if (tensor >= 0)
+    g_array_index(builder->producers, int, tensor) = step;
 }
 
 int dsp_emit(DspBuilder *builder, DspStep step) {
   int index = (int)builder->segment->steps->len;
   wait_for_producers(builder, &step);
   g_array_append_val(builder->segment->steps, step);
-  if (step.output >= 0)
-    g_array_index(builder->producers, int, step.output) = index;
+  set_producer(builder, step.output, index);
+  for (guint i = 0; i < G_N_ELEMENTS(step.also); i++)
+    set_producer(builder, step.also[i], index);
   return index;
 }
 
-int dsp_emit_kernels(DspBuilder *builder, DspRole role, const DspOp *op,
-                     const DspMemoryPart parts[DSP_MEMORY_PARTS], int x,
-                     int more, int y) {
-  DspStep step = dsp_step(builder, DSP_STEP_MEMORY, role, op);
-  step.inputs[0] = x;
-  step.inputs[1] = more;
-  step.output = y;
-  step.kernels = 0;
-  step.memory.fused = builder->job->launch == DSP_LAUNCH_COMPILED;
+void dsp_step_kernels(const DspBuilder *builder, DspStep *step,
+                      const DspMemoryPart parts[DSP_MEMORY_PARTS]) {
+  step->kernels = 0;
+  step->memory.fused = builder->job->launch == DSP_LAUNCH_COMPILED;
   for (int i = 0; i < DSP_MEMORY_PARTS; i++) {
-    step.memory.parts[i] = parts[i];
-    step.kernels += parts[i].kernels;
+    step->memory.parts[i] = parts[i];
+    step->kernels += parts[i].kernels;
   }
-  return dsp_emit(builder, step);
 }
 
 int dsp_emit_memory(DspBuilder *builder, DspRole role, const DspOp *op,
                     DspMemoryOp memory, int x, int more, int y, int64_t bytes,
                     int kernels) {
   const DspMemoryPart parts[DSP_MEMORY_PARTS] = {{memory, kernels, bytes}};
-  return dsp_emit_kernels(builder, role, op, parts, x, more, y);
+  DspStep step = dsp_step(builder, DSP_STEP_MEMORY, role, op);
+  step.inputs[0] = x;
+  step.inputs[1] = more;
+  step.output = y;
+  dsp_step_kernels(builder, &step, parts);
+  return dsp_emit(builder, step);
 }
 
 int dsp_emit_collective(DspBuilder *builder, const DspOp *op,
@@ -169,7 +180,7 @@ DspAttentionShape dsp_attention_shape(const DspBuilder *builder,
     int64_t length = builder->job->lengths.length[s->dims[i]];
     if (op->over & (1u << s->dims[i]))
       sequence *= layout.dim == (int)s->dims[i]
-                      ? dsp_divide_up(length, layout.ranks)
+                      ? dsp_layout_part(layout, length)
                       : length;
   }
   return (DspAttentionShape){
@@ -191,9 +202,22 @@ gboolean dsp_crosses_shard(const DspBuilder *builder, const DspOp *op,
   return dim >= 0 && (op->over & (1u << dim));
 }
 
+/* Modulation takes a scale and a shift, a gate one vector, from where the
+ * operation before has stopped. */
+static void take_vectors(DspBuilder *builder, DspCall *call) {
+  const DspOp *op = call->op;
+  call->vectors = -1;
+  if (!op || !(op->kind == DSP_OP_MODULATE || op->gate))
+    return;
+  call->vectors = builder->vectors;
+  call->column = builder->column;
+  builder->column += op->kind == DSP_OP_MODULATE ? 2 * op->in : op->in;
+}
+
 DspCall dsp_apply(DspBuilder *builder, DspCall call) {
   call.stage = builder->stage_index;
   call.side = -1;
+  take_vectors(builder, &call);
   call.primitive->forward(builder, &call);
   if (builder->tape)
     g_array_append_val(builder->tape, call);

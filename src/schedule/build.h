@@ -18,6 +18,8 @@ typedef struct {
   const DspOp *op;
   int stage;
   int x, more, y, side;
+  int vectors;    /* tensor of scales, shifts and gates, or -1 */
+  int64_t column; /* the first of them that it uses */
   DspLayout to;
   int64_t width; /* logical width of what moves */
   DspAxisName axis;
@@ -43,8 +45,10 @@ struct DspBuilder {
   int stage_index;
   int value[DSP_MAX_STREAMS]; /* tensor that holds each stream */
   int chain[DSP_MAX_STREAMS]; /* tensor inside the stage's branch, or -1 */
-  int gathered[2];   /* steps that gather this block's weights (ZeRO-3) */
-  GArray *tape;      /* DspCall, NULL: not recorded */
+  int vectors;     /* latest product of a stream of one token a sample, or -1 */
+  int64_t column;  /* of them: the first that no operation has used yet */
+  int gathered[2]; /* steps that gather this block's weights (ZeRO-3) */
+  GArray *tape;    /* DspCall, NULL: not recorded */
   GArray *producers; /* int: step of this segment that made each tensor */
   GArray *gradients; /* int: gradient of each tensor, -1 none yet, or
                         DSP_GRADIENT_UNWANTED */
@@ -87,10 +91,14 @@ void dsp_step_wait(DspStep *step, int index);
 int dsp_emit_memory(DspBuilder *builder, DspRole role, const DspOp *op,
                     DspMemoryOp memory, int x, int more, int y, int64_t bytes,
                     int kernels);
-/* The same of several kinds: an operation that the framework runs so. */
-int dsp_emit_kernels(DspBuilder *builder, DspRole role, const DspOp *op,
-                     const DspMemoryPart parts[DSP_MEMORY_PARTS], int x,
-                     int more, int y);
+/* Gives a memory-bound step kernels of several kinds. */
+void dsp_step_kernels(const DspBuilder *builder, DspStep *step,
+                      const DspMemoryPart parts[DSP_MEMORY_PARTS]);
+/* The last step emitted. */
+static inline DspStep *dsp_last_step(const DspBuilder *builder) {
+  GArray *steps = builder->segment->steps;
+  return &g_array_index(steps, DspStep, steps->len - 1);
+}
 /* A collective of `bytes` (as nccl-tests counts) from x to y. Nothing is
  * emitted where the axis has one rank; the return value is then -1. */
 int dsp_emit_collective(DspBuilder *builder, const DspOp *op,
@@ -138,24 +146,25 @@ extern const DspPrimitive dsp_ring_attend;
 
 /* Ways to attend that methods combine (attention.c). They take q, k, v of the
  * tokens of one rank and give its output; `joint_qkv` (or -1) is the joint
- * stream, whole on every rank, with its output in *joint_output. `balanced`:
- * zigzag order of a causal ring. */
+ * stream, whole on every rank, with its output in *joint_output. */
 int dsp_attention_local(DspBuilder *builder, const DspOp *op, int qkv,
                         int joint_qkv, int *joint_output);
 int dsp_attention_by_ring(DspBuilder *builder, const DspOp *op, int qkv,
-                          int joint_qkv, gboolean balanced, int *joint_output);
+                          int joint_qkv, int *joint_output);
 /* Heads for tokens over the sp axis, then by ring (of one rank: locally). */
 int dsp_attention_by_heads(DspBuilder *builder, const DspOp *op, int qkv,
-                           int joint_qkv, gboolean balanced, int *joint_output);
-/* The same, balanced, if the attention mixes the dimension of the shard or
+                           int joint_qkv, int *joint_output);
+/* The same, if the attention mixes the dimension of the shard or
  * `always`; else locally. */
 int dsp_attention_where_needed(DspBuilder *builder, const DspOp *op, int qkv,
                                int joint_qkv, gboolean always,
                                int *joint_output);
 /* One exchange over the sp axis: `pieces` is a bit set of q (or the output),
- * k and v. */
+ * k and v. `beside`: the tensor whose columns beside the attention join the
+ * output, or -1. */
 int dsp_exchange_heads(DspBuilder *builder, const DspPrimitive *exchange,
-                       const DspOp *op, int x, DspLayout to, guint pieces);
+                       const DspOp *op, int x, int beside, DspLayout to,
+                       guint pieces);
 
 /* What follows the last part: gathers of the output, the loss. */
 void dsp_finish_forward(DspBuilder *builder);

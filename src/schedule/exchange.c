@@ -20,11 +20,13 @@ static gboolean is_outermost(const DspBuilder *builder, guint stream, int dim) {
          (builder->batch == 1 && s->n_dims && dim == (int)s->dims[0]);
 }
 
-/* Splitting the outermost dimension gives contiguous pieces; any other is a
- * strided read, a kernel a piece. */
+/* Splitting the outermost dimension gives contiguous pieces, unless the last is
+ * padded; any other is a strided read, a kernel a piece. */
 static Copy split_copy(const DspBuilder *builder, guint stream, int dim,
                        int64_t pieces) {
-  if (is_outermost(builder, stream, dim))
+  int64_t length =
+      dim == DSP_DIM_BATCH ? builder->batch : builder->job->lengths.length[dim];
+  if (is_outermost(builder, stream, dim) && length % pieces == 0)
     return no_copy;
   return (Copy){TRUE, DSP_MEMORY_TRANSPOSE, (int)pieces};
 }
@@ -58,23 +60,29 @@ typedef struct {
   DspAxisName axis;
   Copy pack, unpack;
   int64_t sent, received, bytes;
+  guint pieces, holds; /* of DspMove */
 } Transfer;
 
 static void emit_transfer(DspBuilder *builder, const DspOp *op,
                           const Transfer *t, int x, int y) {
   int64_t ranks = dsp_plan_axis(builder->plan, t->axis).size;
   int64_t calls = t->collective == DSP_ALL_TO_ALL ? ranks : 1;
+  const DspMove move = {x, y, t->pieces, t->holds};
   int from = x, to = y;
   if (t->pack.needed) {
     from = buffer_new(builder, x, t->sent);
     emit_copy(builder, DSP_ROLE_PACK, op, t->pack, x, from, t->sent);
+    dsp_last_step(builder)->move = move;
   }
   if (t->unpack.needed)
     to = buffer_new(builder, y, t->received);
   dsp_emit_collective(builder, op, t->collective, t->axis, from, to, t->bytes,
                       calls);
-  if (t->unpack.needed)
+  dsp_last_step(builder)->move = move;
+  if (t->unpack.needed) {
     emit_copy(builder, DSP_ROLE_UNPACK, op, t->unpack, to, y, t->received);
+    dsp_last_step(builder)->move = move;
+  }
 }
 
 /* --- switch: Shard(i) to Shard(j) ------------------------------------------
@@ -136,7 +144,11 @@ static void emit_all_gather(DspBuilder *builder, const DspOp *op, int x, int y,
                             DspAxisName axis) {
   int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
   int64_t bytes = dsp_tensor(builder, x)->bytes * ranks;
-  Transfer t = {DSP_ALL_GATHER, axis, no_copy, concatenate, 0, bytes, bytes};
+  Transfer t = {.collective = DSP_ALL_GATHER,
+                .axis = axis,
+                .unpack = concatenate,
+                .received = bytes,
+                .bytes = bytes};
   emit_transfer(builder, op, &t, x, y);
 }
 
@@ -145,13 +157,12 @@ static void emit_reduce_scatter(DspBuilder *builder, const DspOp *op, int x,
   int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
   const DspTensor *to = dsp_tensor(builder, y);
   int64_t bytes = to->bytes * ranks;
-  Transfer t = {DSP_REDUCE_SCATTER,
-                axis,
-                split_copy(builder, to->stream, to->layout.dim, ranks),
-                no_copy,
-                bytes,
-                to->bytes,
-                bytes};
+  Transfer t = {.collective = DSP_REDUCE_SCATTER,
+                .axis = axis,
+                .pack = split_copy(builder, to->stream, to->layout.dim, ranks),
+                .sent = bytes,
+                .received = to->bytes,
+                .bytes = bytes};
   emit_transfer(builder, op, &t, x, y);
 }
 
@@ -167,6 +178,7 @@ static void gather_backward(DspBuilder *builder, const DspCall *c) {
   Copy slice = {TRUE, DSP_MEMORY_COPY, 1};
   emit_copy(builder, DSP_ROLE_UNPACK, c->op, slice, dy, dx,
             dsp_tensor(builder, dx)->bytes);
+  dsp_last_step(builder)->move = (DspMove){dy, dx, 0, 0};
 }
 
 const DspPrimitive dsp_gather = {gather_forward, gather_backward};
@@ -183,31 +195,65 @@ const DspPrimitive dsp_gather_operand = {gather_forward, broadcast_backward};
 /* --- sequence shards to head shards and back --------------------------------
  */
 
+/* Heads that travel in each piece, of the `split` that the tokens have already:
+ * fewer key heads than ranks are repeated. */
+static int64_t piece_heads(const DspOp *op, int64_t split, int64_t ranks,
+                           guint piece) {
+  return piece == DSP_PIECE_Q ? op->heads / split
+                              : MAX(op->kv_heads / split, ranks);
+}
+
+static int64_t heads_bytes(const DspBuilder *builder, const DspCall *c,
+                           int tokens, guint pieces) {
+  const DspTensor *t = dsp_tensor(builder, tokens);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size, heads = 0;
+  for (guint piece = DSP_PIECE_Q; piece <= DSP_PIECE_V; piece <<= 1)
+    if (pieces & piece)
+      heads += piece_heads(c->op, t->split, ranks, piece);
+  return dsp_local_tokens(builder, t->stream, t->layout) * heads *
+         c->op->head_dim * dsp_dtype_bytes(builder->job->dtype);
+}
+
 /* call->variant: which of q (or o), k and v move. Each is an exchange of its
- * own, as in DeepSpeed-Ulysses. Fewer key heads than ranks are repeated. */
+ * own, as in DeepSpeed-Ulysses. */
 static void emit_head_exchanges(DspBuilder *builder, const DspCall *c, int x,
                                 int y, gboolean to_heads) {
-  const DspTensor *tokens = dsp_tensor(builder, to_heads ? x : y);
+  int tokens = to_heads ? x : y;
+  const DspTensor *t = dsp_tensor(builder, tokens);
   int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
-  int64_t rows = dsp_local_tokens(builder, tokens->stream, tokens->layout);
-  int64_t kv = MAX(c->op->kv_heads / tokens->split, ranks);
-  const int64_t heads[] = {c->op->heads / tokens->split, kv, kv};
-  Copy whole_rows =
-      split_copy(builder, tokens->stream, tokens->layout.dim, ranks);
-  for (guint i = 0; i < G_N_ELEMENTS(heads); i++) {
-    if (!(c->variant & (1u << i)))
+  Copy whole_rows = t->layout.dim == DSP_DIM_NONE
+                        ? concatenate
+                        : split_copy(builder, t->stream, t->layout.dim, ranks);
+  for (guint piece = DSP_PIECE_Q; piece <= DSP_PIECE_V; piece <<= 1) {
+    if (!(c->variant & piece))
       continue;
-    int64_t bytes = rows * heads[i] * c->op->head_dim *
-                    dsp_dtype_bytes(builder->job->dtype);
-    Transfer t = {DSP_ALL_TO_ALL,
-                  c->axis,
-                  to_heads ? split_heads(ranks) : whole_rows,
-                  to_heads ? concatenate : concatenate_heads,
-                  bytes,
-                  bytes,
-                  bytes};
-    emit_transfer(builder, c->op, &t, x, y);
+    int64_t bytes = heads_bytes(builder, c, tokens, piece);
+    Transfer transfer = {DSP_ALL_TO_ALL,
+                         c->axis,
+                         to_heads ? split_heads(ranks) : whole_rows,
+                         to_heads ? concatenate : concatenate_heads,
+                         bytes,
+                         bytes,
+                         bytes,
+                         piece,
+                         c->variant};
+    emit_transfer(builder, c->op, &transfer, x, y);
   }
+}
+
+/* The output takes along the columns that passed beside the attention: they
+ * wait in call->more, the tensor before it. */
+static void pass_beside(DspBuilder *builder, const DspCall *c) {
+  dsp_last_step(builder)->inputs[1] = c->more;
+}
+
+/* The first step of the mirror gives them their gradient. */
+static void pass_beside_back(DspBuilder *builder, const DspCall *c,
+                             guint first) {
+  GArray *steps = builder->segment->steps;
+  if (c->more >= 0)
+    g_array_index(steps, DspStep, first).also[0] =
+        dsp_gradient(builder, c->more);
 }
 
 static void to_heads_forward(DspBuilder *builder, DspCall *c) {
@@ -229,11 +275,14 @@ static void to_tokens_forward(DspBuilder *builder, DspCall *c) {
   int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
   c->y = tensor_in(builder, c->x, c->to, x->width, x->split / ranks);
   emit_head_exchanges(builder, c, c->x, c->y, FALSE);
+  pass_beside(builder, c);
 }
 
 static void to_tokens_backward(DspBuilder *builder, const DspCall *c) {
+  guint first = builder->segment->steps->len;
   emit_head_exchanges(builder, c, dsp_gradient(builder, c->y),
                       dsp_gradient(builder, c->x), TRUE);
+  pass_beside_back(builder, c, first);
 }
 
 const DspPrimitive dsp_to_tokens = {to_tokens_forward, to_tokens_backward};
@@ -241,31 +290,41 @@ const DspPrimitive dsp_to_tokens = {to_tokens_forward, to_tokens_backward};
 /* --- heads of a stream that is whole on every rank ---------------------------
  */
 
-static void slice(DspBuilder *builder, const DspOp *op, int x, int y) {
+static void slice(DspBuilder *builder, const DspCall *c, int x, int y) {
   Copy copy = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
-  emit_copy(builder, DSP_ROLE_PACK, op, copy, x, y,
+  emit_copy(builder, DSP_ROLE_PACK, c->op, copy, x, y,
             dsp_tensor(builder, y)->bytes);
+  dsp_last_step(builder)->move = (DspMove){x, y, c->variant, c->variant};
 }
 
-static void join(DspBuilder *builder, const DspOp *op, int x, int y,
-                 DspAxisName axis) {
-  int64_t bytes =
-      dsp_tensor(builder, x)->bytes * dsp_plan_axis(builder->plan, axis).size;
-  Transfer t = {DSP_ALL_GATHER, axis, no_copy, concatenate_heads, 0,
-                bytes,          bytes};
-  emit_transfer(builder, op, &t, x, y);
+/* All heads of a rank's own, or from sums over the ranks its own. */
+static void join(DspBuilder *builder, const DspCall *c, int x, int y,
+                 DspCollective collective) {
+  gboolean gather = collective == DSP_ALL_GATHER;
+  int64_t bytes = heads_bytes(builder, c, gather ? y : x, c->variant);
+  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
+  Transfer t = {collective,
+                c->axis,
+                gather ? no_copy : split_heads(ranks),
+                gather ? concatenate_heads : no_copy,
+                bytes,
+                bytes,
+                bytes,
+                c->variant,
+                c->variant};
+  emit_transfer(builder, c->op, &t, x, y);
 }
 
 static void slice_heads_forward(DspBuilder *builder, DspCall *c) {
   const DspTensor *x = dsp_tensor(builder, c->x);
   int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
   c->y = tensor_in(builder, c->x, x->layout, x->width, x->split * ranks);
-  slice(builder, c->op, c->x, c->y);
+  slice(builder, c, c->x, c->y);
 }
 
+/* A rank's part of the gradient of the whole is that of its own heads. */
 static void slice_heads_backward(DspBuilder *builder, const DspCall *c) {
-  join(builder, c->op, dsp_gradient(builder, c->y), dsp_gradient(builder, c->x),
-       c->axis);
+  slice(builder, c, dsp_gradient(builder, c->y), dsp_gradient(builder, c->x));
 }
 
 const DspPrimitive dsp_slice_heads = {slice_heads_forward,
@@ -275,12 +334,15 @@ static void gather_heads_forward(DspBuilder *builder, DspCall *c) {
   const DspTensor *x = dsp_tensor(builder, c->x);
   int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
   c->y = tensor_in(builder, c->x, x->layout, x->width, x->split / ranks);
-  join(builder, c->op, c->x, c->y, c->axis);
+  join(builder, c, c->x, c->y, DSP_ALL_GATHER);
+  pass_beside(builder, c);
 }
 
 static void gather_heads_backward(DspBuilder *builder, const DspCall *c) {
-  slice(builder, c->op, dsp_gradient(builder, c->y),
-        dsp_gradient(builder, c->x));
+  guint first = builder->segment->steps->len;
+  join(builder, c, dsp_gradient(builder, c->y), dsp_gradient(builder, c->x),
+       DSP_REDUCE_SCATTER);
+  pass_beside_back(builder, c, first);
 }
 
 const DspPrimitive dsp_gather_heads = {gather_heads_forward,
@@ -290,11 +352,21 @@ const DspPrimitive dsp_gather_heads = {gather_heads_forward,
  * -------------------------------------------------- */
 
 /* Megatron's f and g, and their sequence-parallel forms (arXiv 2205.05198,
- * section 4.2.2). call->variant: the tokens are sharded outside the region. */
+ * section 4.2.2). call->variant: the tokens are sharded outside the region. On
+ * the sequence axis the gradient of a stream that is whole stays in parts (as
+ * everywhere) until it is that of heads. */
+static gboolean holds_parts(const DspCall *c) {
+  return c->axis != DSP_AXIS_TP;
+}
+
 static void emit_all_reduce(DspBuilder *builder, const DspOp *op, int x, int y,
                             DspAxisName axis) {
   int64_t bytes = dsp_tensor(builder, x)->bytes;
-  Transfer t = {DSP_ALL_REDUCE, axis, no_copy, no_copy, bytes, bytes, bytes};
+  Transfer t = {.collective = DSP_ALL_REDUCE,
+                .axis = axis,
+                .sent = bytes,
+                .received = bytes,
+                .bytes = bytes};
   emit_transfer(builder, op, &t, x, y);
 }
 
@@ -309,7 +381,7 @@ static void enter_split_backward(DspBuilder *builder, const DspCall *c) {
   if (c->variant)
     emit_reduce_scatter(builder, c->op, dy, dsp_gradient(builder, c->x),
                         c->axis);
-  else if (dsp_gradient_wanted(builder, c->x))
+  else if (dsp_gradient_wanted(builder, c->x) && !holds_parts(c))
     emit_all_reduce(builder, c->op, dy, dy, c->axis);
 }
 
@@ -329,6 +401,8 @@ static void leave_split_backward(DspBuilder *builder, const DspCall *c) {
   int dy = dsp_gradient(builder, c->y);
   if (c->variant)
     emit_all_gather(builder, c->op, dy, dsp_gradient(builder, c->x), c->axis);
+  else if (holds_parts(c))
+    emit_all_reduce(builder, c->op, dy, dsp_gradient(builder, c->x), c->axis);
   else
     g_array_index(builder->gradients, int, c->x) = dy;
 }

@@ -9,6 +9,10 @@
  * writes the fp32 weight and both moments, writes the 16-bit weight. */
 enum { ADAM_BYTES = 2 + 2 * (4 + 4 + 4) + 2, ADAM_KERNELS = 4 };
 
+/* Every rank's part of a flat buffer begins where PyTorch's allocator would
+ * have it begin (c10/cuda/CUDACachingAllocator: kMinBlockSize). */
+enum { ALIGNMENT = 512 };
+
 static int64_t op_parameters(const DspOp *op, int64_t split,
                              gboolean *divided) {
   int64_t bias = op->bias ? op->out : 0;
@@ -40,31 +44,54 @@ static DspAxisName sharded_axis(const DspPlan *plan) {
   return dsp_split_axis(plan) == DSP_AXIS_TP ? DSP_AXIS_REPLICAS : DSP_AXIS_DP;
 }
 
-/* Weights or gradients in 16 bits, padded so that every rank has an equal
- * part, as ZeRO's flat buffers are. */
+static DspAxisName axis_of(const DspPlan *plan, DspWeights weights) {
+  return weights == DSP_WEIGHTS_DIVIDED ? sharded_axis(plan)
+                                        : DSP_AXIS_REPLICAS;
+}
+
+/* A block's weights or gradients in the job's type, padded so that every rank
+ * has an equal part, as ZeRO's flat buffers are. */
+static int64_t flat_bytes(const DspBuilder *builder, const DspBlock *block,
+                          DspWeights weights) {
+  int64_t ranks =
+      dsp_plan_axis(builder->plan, axis_of(builder->plan, weights)).size;
+  int64_t sharded, replicated;
+  dsp_block_parameters(builder, block, &sharded, &replicated);
+  int64_t bytes = (weights == DSP_WEIGHTS_DIVIDED ? sharded : replicated) *
+                  dsp_dtype_bytes(builder->job->dtype);
+  return dsp_divide_up(bytes, ranks * ALIGNMENT) * ranks * ALIGNMENT;
+}
+
 static int emit_sync(DspBuilder *builder, DspCollective collective,
-                     DspAxisName axis, int64_t parameters, int wait) {
-  int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
-  int64_t bytes = parameters * dsp_dtype_bytes(builder->job->dtype);
-  if (ranks == 1 || parameters == 0)
+                     DspWeights weights, int64_t bytes, int wait) {
+  DspAxisName axis = axis_of(builder->plan, weights);
+  if (dsp_plan_axis(builder->plan, axis).size == 1 || bytes == 0)
     return -1;
   DspStep step =
       dsp_step(builder, DSP_STEP_COLLECTIVE, DSP_ROLE_GRADIENT_SYNC, NULL);
   step.stream = DSP_STREAM_SYNC;
   step.waits[0] = wait;
-  step.exchange = (DspExchange){
-      collective, axis, dsp_divide_up(bytes, ranks * 16) * ranks * 16, 1};
+  step.weights = weights;
+  step.exchange = (DspExchange){collective, axis, bytes, 1};
   return dsp_emit(builder, step);
 }
 
 static void sync_block(DspBuilder *builder, DspCollective collective,
                        const DspBlock *block, int waits[2], int wait) {
-  int64_t sharded, replicated;
-  dsp_block_parameters(builder, block, &sharded, &replicated);
-  waits[0] =
-      emit_sync(builder, collective, DSP_AXIS_REPLICAS, replicated, wait);
-  waits[1] = emit_sync(builder, collective, sharded_axis(builder->plan),
-                       sharded, wait);
+  static const DspWeights kinds[] = {DSP_WEIGHTS_REPLICATED,
+                                     DSP_WEIGHTS_DIVIDED};
+  for (int i = 0; i < 2; i++)
+    waits[i] = emit_sync(builder, collective, kinds[i],
+                         flat_bytes(builder, block, kinds[i]), wait);
+}
+
+/* Every rank has updated its part of every block's weights. */
+static void gather_weights(DspBuilder *builder, DspWeights weights) {
+  const DspBlock *block;
+  int64_t bytes = 0;
+  for (guint i = 0; (block = dsp_model_part(builder->job->model, i)); i++)
+    bytes += block->count * flat_bytes(builder, block, weights);
+  emit_sync(builder, DSP_ALL_GATHER, weights, bytes, 0);
 }
 
 /* ZeRO-3 gathers the weights of a block before it is used; the first step of
@@ -112,7 +139,7 @@ void dsp_emit_update(DspBuilder *builder) {
         dsp_divide_up(replicated, dsp_plan_axis(plan, DSP_AXIS_REPLICAS).size);
   emit_optimizer(builder, own);
   if (plan->zero == 1 || plan->zero == 2) {
-    emit_sync(builder, DSP_ALL_GATHER, DSP_AXIS_REPLICAS, replicated, 0);
-    emit_sync(builder, DSP_ALL_GATHER, axis, sharded, 0);
+    gather_weights(builder, DSP_WEIGHTS_REPLICATED);
+    gather_weights(builder, DSP_WEIGHTS_DIVIDED);
   }
 }

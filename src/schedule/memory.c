@@ -49,6 +49,8 @@ static void find_lives(const Lives *lives, const DspSegment *segment) {
     for (int j = 0; j < DSP_MAX_INPUTS; j++)
       touch(lives, steps[i].inputs[j], (int)i);
     touch(lives, steps[i].output, (int)i);
+    for (guint j = 0; j < G_N_ELEMENTS(steps[i].also); j++)
+      touch(lives, steps[i].also[j], (int)i);
   }
 }
 

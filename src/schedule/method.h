@@ -14,6 +14,8 @@ struct DspMethod {
   guint axes;        /* bit set of mesh axes that carry its degree: none,
                         one, or ring and sp (their product) */
   gboolean embedded; /* shards one dimension for good */
+  guint balanced;    /* bit set of variants whose causal rings deal out their
+                        dimension in zigzag */
   /* Degree name of the plan in reports for each axis it uses ("ulysses"). */
   const char *degree_names[DSP_N_AXES];
   /* Refuses a plan with DSP_ERROR_INFEASIBLE and the reason. NULL: the common

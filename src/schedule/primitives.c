@@ -26,23 +26,66 @@ static LinearShape linear_shape(const DspBuilder *builder, const DspCall *c) {
   return shape;
 }
 
+/* The operation of the stage that the columns are made for: the next one that
+ * takes them for more than a row of numbers, or NULL. */
+static const DspOp *taker(const DspStage *stage, const DspOp *op,
+                          guint stream) {
+  for (const DspOp *next = op + 1; next < stage->ops + stage->n_ops; next++)
+    if (((next->stream == stream || next->joint == (int)stream) &&
+         (next->kind == DSP_OP_ATTENTION || next->gated)) ||
+        (next->kind == DSP_OP_CROSS_ATTENTION && next->source == (int)stream))
+      return next;
+  return NULL;
+}
+
+/* Every rank gets its part of each piece. */
+static void set_pieces(const DspBuilder *builder, const DspOp *op,
+                       DspTensor *t) {
+  const DspOp *next = taker(builder->stage, op, t->stream);
+  int64_t kv = next ? next->kv_heads * next->head_dim : 0;
+  if (next && next->kind == DSP_OP_CROSS_ATTENTION)
+    memcpy(t->pieces, (int64_t[DSP_MAX_PIECES]){kv, kv}, sizeof t->pieces);
+  else if (next && next->kind == DSP_OP_ATTENTION)
+    memcpy(t->pieces,
+           (int64_t[DSP_MAX_PIECES]){next->out, kv, kv, t->width - next->in},
+           sizeof t->pieces);
+  else if (next)
+    memcpy(t->pieces, (int64_t[DSP_MAX_PIECES]){t->width / 2, t->width / 2},
+           sizeof t->pieces);
+  else
+    t->pieces[0] = t->width;
+}
+
 static int linear_output(DspBuilder *builder, const DspCall *c, int x) {
   const int64_t split_by[] = {[DSP_TP_NONE] = dsp_tensor(builder, x)->split,
                               [DSP_TP_COLUMN] = c->width,
                               [DSP_TP_ROW] = 1};
   DspTensor t = *dsp_tensor(builder, x);
-  return dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION, t.stream, t.layout,
-                        t.width - c->op->in + c->op->out, split_by[c->op->tp]);
+  int y = dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION, t.stream, t.layout,
+                         t.width - c->op->in + c->op->out, split_by[c->op->tp]);
+  if (c->op->tp == DSP_TP_COLUMN && c->width > 1)
+    set_pieces(builder, c->op, dsp_tensor(builder, y));
+  return y;
 }
 
-static void emit_linear(DspBuilder *builder, DspRole role, const DspOp *op,
-                        int x, int y, DspGemm shape) {
+static int gradient_if_wanted(DspBuilder *builder, int tensor) {
+  return tensor >= 0 && dsp_gradient_wanted(builder, tensor)
+             ? dsp_gradient(builder, tensor)
+             : -1;
+}
+
+static int gradient_of(DspBuilder *builder, int tensor) {
+  return tensor < 0 ? -1 : dsp_gradient(builder, tensor);
+}
+
+static DspStep linear_step(const DspBuilder *builder, DspRole role,
+                           const DspOp *op, int x, int joint, DspGemm shape) {
   DspStep step = dsp_step(builder, DSP_STEP_GEMM, role, op);
   step.inputs[0] = x;
-  step.output = y;
+  step.inputs[1] = joint;
   step.kernels = (int)op->calls;
   step.gemm = shape;
-  dsp_emit(builder, step);
+  return step;
 }
 
 static void linear_forward(DspBuilder *builder, DspCall *c) {
@@ -52,24 +95,36 @@ static void linear_forward(DspBuilder *builder, DspCall *c) {
   dsp_save(builder, c->x);
   dsp_save(builder, c->more);
   LinearShape s = linear_shape(builder, c);
-  emit_linear(builder, DSP_ROLE_COMPUTE, c->op, c->x, c->y,
-              (DspGemm){s.tokens, s.out, s.in, dtype});
+  DspStep step = linear_step(builder, DSP_ROLE_COMPUTE, c->op, c->x, c->more,
+                             (DspGemm){s.tokens, s.out, s.in, dtype});
+  step.output = c->y;
+  step.also[0] = c->side;
+  dsp_emit(builder, step);
 }
 
 /* dx = dy W^T and dW = x^T dy; the bias's gradient is a sum over tokens. */
 static void linear_backward(DspBuilder *builder, const DspCall *c) {
   DspDtype dtype = builder->job->dtype;
   LinearShape s = linear_shape(builder, c);
-  int dy = dsp_gradient(builder, c->y);
-  if (dsp_gradient_wanted(builder, c->x))
-    emit_linear(builder, DSP_ROLE_INPUT_GRAD, c->op, dy,
-                dsp_gradient(builder, c->x),
-                (DspGemm){s.tokens, s.in, s.out, dtype});
-  emit_linear(builder, DSP_ROLE_WEIGHT_GRAD, c->op, c->x, -1,
-              (DspGemm){s.in, s.out, s.tokens, dtype});
+  int dy = dsp_gradient(builder, c->y), dside = gradient_of(builder, c->side);
+  int dx = gradient_if_wanted(builder, c->x);
+  int dmore = gradient_if_wanted(builder, c->more);
+  DspStep step;
+  if (dx >= 0 || dmore >= 0) {
+    step = linear_step(builder, DSP_ROLE_INPUT_GRAD, c->op, dy, dside,
+                       (DspGemm){s.tokens, s.in, s.out, dtype});
+    step.output = dx;
+    step.also[0] = dmore;
+    dsp_emit(builder, step);
+  }
+  step = linear_step(builder, DSP_ROLE_WEIGHT_GRAD, c->op, c->x, c->more,
+                     (DspGemm){s.in, s.out, s.tokens, dtype});
+  step.inputs[2] = dy;
+  step.inputs[3] = dside;
+  dsp_emit(builder, step);
   if (c->op->bias)
     dsp_emit_memory(builder, DSP_ROLE_WEIGHT_GRAD, c->op,
-                    DSP_MEMORY_ELEMENTWISE, dy, -1, -1,
+                    DSP_MEMORY_ELEMENTWISE, dy, dside, -1,
                     s.tokens * s.out * dsp_dtype_bytes(dtype), 1);
 }
 
@@ -161,11 +216,10 @@ static double touched_bytes(const DspBuilder *builder, const DspCall *c) {
   return bytes * (double)c->op->in / (double)x->width;
 }
 
-/* Emits the kernels of the operation on `bytes` of input. */
-static void emit_pointwise(DspBuilder *builder, DspDirection direction,
-                           const DspOp *op, double bytes, int x, int more,
-                           int y) {
-  const Pointwise *p = pointwise_of(op);
+/* A step of the operation's kernels on `bytes` of input. */
+static DspStep pointwise_step(const DspBuilder *builder, DspDirection direction,
+                              const DspCall *c, double bytes) {
+  const Pointwise *p = pointwise_of(c->op);
   gboolean forward = direction == DSP_FORWARD;
   const Kernels *kernels = forward ? p->eager : p->eager_backward;
   int n = DSP_MEMORY_PARTS;
@@ -177,8 +231,15 @@ static void emit_pointwise(DspBuilder *builder, DspDirection direction,
   for (int i = 0; i < n; i++)
     parts[i] = (DspMemoryPart){kernels[i].memory, kernels[i].kernels,
                                (int64_t)(kernels[i].moves * bytes)};
-  dsp_emit_kernels(builder, forward ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD,
-                   op, parts, x, more, y);
+  DspStep step =
+      dsp_step(builder, DSP_STEP_MEMORY,
+               forward ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD, c->op);
+  step.inputs[0] = c->x;
+  step.inputs[1] = c->more;
+  step.inputs[2] = c->vectors;
+  step.column = c->column;
+  dsp_step_kernels(builder, &step, parts);
+  return step;
 }
 
 static int pointwise_output(DspBuilder *builder, const DspOp *op, int x) {
@@ -189,15 +250,25 @@ static int pointwise_output(DspBuilder *builder, const DspOp *op, int x) {
 static void pointwise_forward(DspBuilder *builder, DspCall *c) {
   c->y = pointwise_output(builder, c->op, c->x);
   c->side = c->more >= 0 ? pointwise_output(builder, c->op, c->more) : -1;
-  emit_pointwise(builder, DSP_FORWARD, c->op, touched_bytes(builder, c), c->x,
-                 -1, c->y);
+  DspStep step =
+      pointwise_step(builder, DSP_FORWARD, c, touched_bytes(builder, c));
+  dsp_save(builder, c->vectors);
+  step.output = c->y;
+  step.also[0] = c->side;
+  dsp_emit(builder, step);
 }
 
 static void pointwise_backward(DspBuilder *builder, const DspCall *c) {
-  if (dsp_gradient_wanted(builder, c->x))
-    emit_pointwise(builder, DSP_BACKWARD, c->op, touched_bytes(builder, c),
-                   c->x, dsp_gradient(builder, c->y),
-                   dsp_gradient(builder, c->x));
+  if (!dsp_gradient_wanted(builder, c->x) && c->op->parameters == 0)
+    return;
+  DspStep step =
+      pointwise_step(builder, DSP_BACKWARD, c, touched_bytes(builder, c));
+  step.inputs[3] = dsp_gradient(builder, c->y);
+  step.inputs[4] = gradient_of(builder, c->side);
+  step.output = gradient_if_wanted(builder, c->x);
+  step.also[0] = gradient_if_wanted(builder, c->more);
+  step.also[1] = gradient_of(builder, c->vectors);
+  dsp_emit(builder, step);
 }
 
 const DspPrimitive dsp_pointwise = {pointwise_forward, pointwise_backward};
@@ -225,21 +296,29 @@ const DspPrimitive dsp_fork = {fork_forward, fork_backward};
 /* y = x + gate*more. The gradient of y is that of x as it is. */
 static void residual_forward(DspBuilder *builder, DspCall *c) {
   c->y = dsp_tensor_like(builder, c->x, dsp_tensor(builder, c->x)->width);
-  if (c->op->gate)
+  if (c->op->gate) {
     dsp_save(builder, c->more);
-  emit_pointwise(builder, DSP_FORWARD, c->op,
-                 (double)dsp_tensor(builder, c->x)->bytes, c->x, c->more, c->y);
+    dsp_save(builder, c->vectors);
+  }
+  DspStep step = pointwise_step(builder, DSP_FORWARD, c,
+                                (double)dsp_tensor(builder, c->x)->bytes);
+  step.output = c->y;
+  dsp_emit(builder, step);
 }
 
 static void residual_backward(DspBuilder *builder, const DspCall *c) {
   int dy = dsp_gradient(builder, c->y);
   g_array_index(builder->gradients, int, c->x) = dy;
-  if (c->op->gate)
-    emit_pointwise(builder, DSP_BACKWARD, c->op,
-                   (double)dsp_tensor(builder, dy)->bytes, dy, c->more,
-                   dsp_gradient(builder, c->more));
-  else
+  if (!c->op->gate) {
     g_array_index(builder->gradients, int, c->more) = dy;
+    return;
+  }
+  DspStep step = pointwise_step(builder, DSP_BACKWARD, c,
+                                (double)dsp_tensor(builder, dy)->bytes);
+  step.inputs[0] = dy;
+  step.output = dsp_gradient(builder, c->more);
+  step.also[1] = gradient_of(builder, c->vectors);
+  dsp_emit(builder, step);
 }
 
 const DspPrimitive dsp_residual = {residual_forward, residual_backward};
@@ -247,21 +326,35 @@ const DspPrimitive dsp_residual = {residual_forward, residual_backward};
 /* --- attention on local tokens ---------------------------------------------
  */
 
-static void emit_attention(DspBuilder *builder, const DspCall *c,
-                           DspAttentionShape shape, DspDirection direction,
-                           int y) {
+static DspStep attention_step(const DspBuilder *builder, const DspCall *c,
+                              DspAttentionShape shape, DspDirection direction) {
   DspStep step = dsp_step(
       builder, DSP_STEP_ATTENTION,
       direction == DSP_FORWARD ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD, c->op);
   step.inputs[0] = c->x;
   step.inputs[1] = c->more;
-  if (direction == DSP_BACKWARD) {
-    step.inputs[2] = dsp_gradient(builder, c->y);
-    step.inputs[3] = c->y;
-  }
-  step.output = y;
   step.attention.shape = shape;
   step.attention.direction = direction;
+  return step;
+}
+
+static void emit_attention(DspBuilder *builder, const DspCall *c,
+                           DspAttentionShape shape) {
+  DspStep step = attention_step(builder, c, shape, DSP_FORWARD);
+  step.output = c->y;
+  step.also[0] = c->side;
+  dsp_emit(builder, step);
+}
+
+static void emit_attention_gradient(DspBuilder *builder, const DspCall *c,
+                                    DspAttentionShape shape) {
+  DspStep step = attention_step(builder, c, shape, DSP_BACKWARD);
+  step.inputs[2] = dsp_gradient(builder, c->y);
+  step.inputs[3] = c->y;
+  step.inputs[4] = gradient_of(builder, c->side);
+  step.inputs[5] = c->side;
+  step.output = dsp_gradient(builder, c->x);
+  step.also[0] = gradient_if_wanted(builder, c->more);
   dsp_emit(builder, step);
 }
 
@@ -274,7 +367,7 @@ static DspAttentionShape attend_shape(const DspBuilder *builder,
       dsp_attention_shape(builder, c->op, x->stream, x->layout, x->split);
   if (c->more >= 0) {
     const DspTensor *joint = dsp_tensor(builder, c->more);
-    DspLayout whole = {DSP_DIM_NONE, 1};
+    DspLayout whole = {DSP_DIM_NONE, 1, 0};
     int64_t tokens =
         dsp_local_tokens(builder, joint->stream, whole) / builder->batch;
     shape.seq_q += tokens;
@@ -287,12 +380,12 @@ static void attend_forward(DspBuilder *builder, DspCall *c) {
   c->y = pointwise_output(builder, c->op, c->x);
   c->side = c->more >= 0 ? pointwise_output(builder, c->op, c->more) : -1;
   dsp_save(builder, c->y);
-  emit_attention(builder, c, attend_shape(builder, c), DSP_FORWARD, c->y);
+  dsp_save(builder, c->side);
+  emit_attention(builder, c, attend_shape(builder, c));
 }
 
 static void attend_backward(DspBuilder *builder, const DspCall *c) {
-  emit_attention(builder, c, attend_shape(builder, c), DSP_BACKWARD,
-                 dsp_gradient(builder, c->x));
+  emit_attention_gradient(builder, c, attend_shape(builder, c));
 }
 
 const DspPrimitive dsp_attend = {attend_forward, attend_backward};
@@ -319,12 +412,11 @@ static void cross_forward(DspBuilder *builder, DspCall *c) {
   c->y = pointwise_output(builder, c->op, c->x);
   dsp_save(builder, c->more);
   dsp_save(builder, c->y);
-  emit_attention(builder, c, cross_shape(builder, c), DSP_FORWARD, c->y);
+  emit_attention(builder, c, cross_shape(builder, c));
 }
 
 static void cross_backward(DspBuilder *builder, const DspCall *c) {
-  emit_attention(builder, c, cross_shape(builder, c), DSP_BACKWARD,
-                 dsp_gradient(builder, c->x));
+  emit_attention_gradient(builder, c, cross_shape(builder, c));
 }
 
 const DspPrimitive dsp_cross = {cross_forward, cross_backward};

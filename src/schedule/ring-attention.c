@@ -5,15 +5,12 @@
  * start at the first foreign block and end at home. */
 #include "schedule/build.h"
 
-/* call->variant */
-enum { BALANCED = 1 }; /* zigzag: every rank has equal causal work */
-
 typedef struct {
   int64_t rounds;
   DspAttentionShape shape; /* of one block, queries of this rank */
   int64_t joint;           /* text tokens that join the first block */
   int64_t kv_bytes, q_bytes;
-  gboolean balanced;
+  gboolean balanced; /* zigzag: every rank has equal causal work */
 } Ring;
 
 static Ring ring_of(const DspBuilder *builder, const DspCall *c) {
@@ -21,7 +18,7 @@ static Ring ring_of(const DspBuilder *builder, const DspCall *c) {
   Ring ring = {.rounds = builder->plan->degree[DSP_AXIS_RING],
                .shape = dsp_attention_shape(builder, c->op, x->stream,
                                             x->layout, x->split),
-               .balanced = c->variant & BALANCED};
+               .balanced = x->layout.zigzag > 0};
   int64_t tokens = dsp_local_tokens(builder, x->stream, x->layout);
   int64_t element = dsp_dtype_bytes(builder->job->dtype);
   ring.kv_bytes = 2 * tokens * ring.shape.kv_heads * c->op->head_dim * element;
@@ -67,6 +64,8 @@ static int send_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
   int to = kv_buffer(builder, c, ring);
   dsp_emit_collective(builder, c->op, DSP_SENDRECV, DSP_AXIS_RING, from, to,
                       ring->kv_bytes, 2);
+  dsp_last_step(builder)->move =
+      (DspMove){from, to, DSP_PIECE_K | DSP_PIECE_V, DSP_PIECE_QKV};
   return to;
 }
 
@@ -80,20 +79,46 @@ static void emit_memory_round(DspBuilder *builder, const DspCall *c,
              round);
 }
 
-static void attend_round(DspBuilder *builder, const DspCall *c,
-                         const Ring *ring, int64_t round,
-                         DspDirection direction, int kv, int y) {
+static DspStep round_step(const DspBuilder *builder, const DspCall *c,
+                          const Ring *ring, int64_t round,
+                          DspDirection direction, int kv) {
   DspStep step = dsp_step(
       builder, DSP_STEP_ATTENTION,
       direction == DSP_FORWARD ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD, c->op);
   step.inputs[0] = c->x;
   step.inputs[1] = kv;
-  step.inputs[2] = direction == DSP_FORWARD ? c->more : c->y;
-  step.inputs[3] = direction == DSP_FORWARD ? -1 : dsp_gradient(builder, c->y);
-  step.output = y;
   step.attention.shape = block_shape(ring, round);
   step.attention.direction = direction;
   mark_round(ring, &step, round);
+  return step;
+}
+
+static void attend_round(DspBuilder *builder, const DspCall *c,
+                         const Ring *ring, int64_t round, int kv) {
+  DspStep step = round_step(builder, c, ring, round, DSP_FORWARD, kv);
+  step.inputs[2] = c->more;
+  step.output = c->y;
+  step.also[0] = c->side;
+  dsp_emit(builder, step);
+}
+
+/* Gives the gradient of the keys that it holds; that of the queries is added
+ * to x's by the step after it. */
+static void attend_round_back(DspBuilder *builder, const DspCall *c,
+                              const Ring *ring, int64_t round, int kv,
+                              int dkv) {
+  DspStep step = round_step(builder, c, ring, round, DSP_BACKWARD, kv);
+  step.inputs[2] = dsp_gradient(builder, c->y);
+  step.inputs[3] = c->y;
+  step.output = dkv;
+  if (c->more >= 0) {
+    step.inputs[4] = c->more;
+    step.inputs[5] = dsp_gradient(builder, c->side);
+    step.inputs[6] = c->side;
+    step.also[0] = dsp_gradient(builder, c->more);
+  }
+  if (round > 0)
+    step.also[1] = dsp_gradient(builder, c->x);
   dsp_emit(builder, step);
 }
 
@@ -101,8 +126,10 @@ static void attend_round(DspBuilder *builder, const DspCall *c,
  * both, writes the running one in fp32 (2 + 4 + 4 bytes for 2 of output). */
 static void merge_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
                         int64_t round, int y) {
-  if (round > 0)
-    emit_memory_round(builder, c, ring, round, y, -1, y, 5 * ring->q_bytes, 2);
+  if (round == 0)
+    return;
+  emit_memory_round(builder, c, ring, round, y, -1, y, 5 * ring->q_bytes, 2);
+  dsp_last_step(builder)->also[0] = c->side;
 }
 
 static int output_like(DspBuilder *builder, const DspOp *op, int x) {
@@ -115,11 +142,12 @@ static void ring_forward(DspBuilder *builder, DspCall *c) {
   int kv = c->x;
   c->y = dsp_save(builder, output_like(builder, c->op, c->x));
   c->side = c->more >= 0 ? output_like(builder, c->op, c->more) : -1;
+  dsp_save(builder, c->side);
   for (int64_t round = 0; round < ring.rounds; round++) {
     int held = kv;
     if (round + 1 < ring.rounds)
       kv = send_round(builder, c, &ring, held);
-    attend_round(builder, c, &ring, round, DSP_FORWARD, held, c->y);
+    attend_round(builder, c, &ring, round, held);
     merge_round(builder, c, &ring, round, c->y);
   }
 }
@@ -138,8 +166,7 @@ static void ring_backward(DspBuilder *builder, const DspCall *c) {
     int held = kv, dkv = kv_buffer(builder, c, &ring);
     if (round + 1 < ring.rounds)
       kv = send_round(builder, c, &ring, held);
-    attend_round(builder, c, &ring, round, DSP_BACKWARD, held,
-                 round ? dkv : dx);
+    attend_round_back(builder, c, &ring, round, held, round ? dkv : dx);
     if (round == 0)
       continue;
     add_round(builder, c, &ring, round, dx, -1, ring.q_bytes);

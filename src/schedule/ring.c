@@ -20,8 +20,7 @@ static int attention(DspBuilder *builder, const DspOp *op, int qkv,
       [BEST] = crosses, [NAIVE] = TRUE, [PUBLISHED] = !crosses};
   if (!communicates[builder->plan->variant])
     return dsp_attention_local(builder, op, qkv, joint_qkv, joint_output);
-  return dsp_attention_by_ring(builder, op, qkv, joint_qkv,
-                               builder->plan->variant == BEST, joint_output);
+  return dsp_attention_by_ring(builder, op, qkv, joint_qkv, joint_output);
 }
 
 static gboolean check(const DspJob *job, const DspPlan *plan, GError **error) {
@@ -34,6 +33,7 @@ const DspMethod dsp_method_ring = {
     .variants = variants,
     .axes = 1u << DSP_AXIS_RING,
     .embedded = TRUE,
+    .balanced = 1u << BEST,
     .degree_names = {[DSP_AXIS_RING] = "ring"},
     .check = check,
     .attention = attention,

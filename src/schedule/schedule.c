@@ -98,7 +98,7 @@ static void cross_border(DspBuilder *builder, const DspPrimitive *border,
                          const DspOp *op, guint stream) {
   DspLayout to = dsp_tensor(builder, builder->value[stream])->layout;
   if (border == &dsp_enter_split && gathers(builder, stream))
-    to = (DspLayout){DSP_DIM_NONE, 1};
+    to = (DspLayout){DSP_DIM_NONE, 1, 0};
   builder->chain[stream] =
       dsp_apply(builder, (DspCall){.primitive = border,
                                    .op = op,
@@ -131,7 +131,7 @@ static void gather_operand(DspBuilder *builder, const DspOp *op, guint stream) {
                                    .op = op,
                                    .x = x,
                                    .more = -1,
-                                   .to = {DSP_DIM_NONE, 1},
+                                   .to = {DSP_DIM_NONE, 1, 0},
                                    .axis = DSP_AXIS_SEQUENCE})
           .y;
 }
@@ -142,7 +142,11 @@ static void linear(DspBuilder *builder, const DspOp *op) {
   if (divided && op->tp == DSP_TP_COLUMN &&
       !is_inside_split(builder, op->stream))
     cross_borders(builder, &dsp_enter_split, op);
-  apply_to_chains(builder, &dsp_linear, op, ranks);
+  DspCall done = apply_to_chains(builder, &dsp_linear, op, ranks);
+  if (builder->job->model->streams[op->stream].n_dims == 0) {
+    builder->vectors = done.y;
+    builder->column = 0;
+  }
   if (divided && op->tp == DSP_TP_ROW)
     cross_borders(builder, &dsp_leave_split, op);
   if (op->global)
@@ -258,6 +262,7 @@ static void build_stage(DspBuilder *builder, const DspStage *stage) {
 }
 
 static void build_block(DspBuilder *builder, const DspBlock *block) {
+  builder->column = 0;
   for (guint i = 0; i < block->n_stages; i++) {
     builder->stage_index = (int)i;
     build_stage(builder, &block->stages[i]);
@@ -290,6 +295,8 @@ static void open_segment(DspBuilder *builder, const DspBlock *block,
   segment->repeat = block ? block->count : 1;
   segment->steps = g_array_sized_new(FALSE, FALSE, sizeof(DspStep), 64);
   segment->first_tensor = builder->schedule->tensors->len;
+  memset(segment->in, -1, sizeof segment->in);
+  memset(segment->out, -1, sizeof segment->out);
   g_ptr_array_add(builder->schedule->segments, segment);
   builder->segment = segment;
   builder->pass = pass;
@@ -303,8 +310,65 @@ static void open_segment(DspBuilder *builder, const DspBlock *block,
 typedef struct {
   const DspBlock *block;
   GArray *tape;
-  int in[DSP_MAX_STREAMS], out[DSP_MAX_STREAMS];
+  int in[DSP_MAX_STREAMS + 1], out[DSP_MAX_STREAMS + 1];
 } Part;
+
+/* The last value that goes from part to part is that of the vectors. */
+enum { VECTORS = DSP_MAX_STREAMS, N_VALUES };
+
+static void get_values(const DspBuilder *builder, int values[N_VALUES]) {
+  for (guint i = 0; i < VECTORS; i++)
+    values[i] = i < builder->job->model->n_streams ? builder->value[i] : -1;
+  values[VECTORS] = builder->vectors;
+}
+
+static void set_values(DspBuilder *builder, const int values[N_VALUES]) {
+  memcpy(builder->value, values, sizeof builder->value);
+  builder->vectors = values[VECTORS];
+}
+
+static gboolean is_trunk(const DspBuilder *builder, const DspBlock *block) {
+  return block != &builder->job->model->before &&
+         block != &builder->job->model->after;
+}
+
+/* The vectors that a block of the trunk makes stay inside. */
+static void close_block(DspBuilder *builder, const Part *part) {
+  if (is_trunk(builder, part->block))
+    builder->vectors = part->in[VECTORS];
+}
+
+static void want_gradient(DspBuilder *builder, int tensor) {
+  int *gradient = &g_array_index(builder->gradients, int, tensor);
+  *gradient = MAX(*gradient, -1);
+}
+
+/* A block of the trunk follows itself: the gradient of a stream that it changes
+ * is wanted, though the first repetition may read an input. */
+static void want_gradients(DspBuilder *builder, const Part *part) {
+  for (guint i = 0; is_trunk(builder, part->block) && i < part->block->n_stages;
+       i++) {
+    const DspStage *stage = &part->block->stages[i];
+    for (guint j = 0; j < stage->n_ops; j++) {
+      const DspOp *op = &stage->ops[j];
+      if (op->kind != DSP_OP_RESIDUAL)
+        continue;
+      want_gradient(builder, part->in[op->stream]);
+      if (op->shared_with >= 0)
+        want_gradient(builder, part->in[op->shared_with]);
+    }
+  }
+}
+
+/* The gradient of each value, where there is one. */
+static void get_gradients(const DspBuilder *builder, const int values[N_VALUES],
+                          int gradients[N_VALUES]) {
+  for (int i = 0; i < N_VALUES; i++)
+    gradients[i] =
+        values[i] < 0
+            ? -1
+            : MAX(g_array_index(builder->gradients, int, values[i]), -1);
+}
 
 static void part_clear(gpointer data) {
   g_clear_pointer(&((Part *)data)->tape, g_array_unref);
@@ -343,32 +407,41 @@ static void build_forward(DspBuilder *builder, Part *part, gboolean last) {
   open_block_segment(builder, part->block, DSP_PASS_FORWARD);
   if (is_training(builder) && !recomputes(builder))
     part->tape = g_array_new(FALSE, FALSE, sizeof(DspCall));
-  memcpy(part->in, builder->value, sizeof part->in);
+  get_values(builder, part->in);
+  want_gradients(builder, part);
   builder->tape = part->tape;
   build_block(builder, part->block);
   if (last)
     dsp_finish_forward(builder);
   builder->tape = NULL;
-  memcpy(part->out, builder->value, sizeof part->out);
+  close_block(builder, part);
+  get_values(builder, part->out);
+  memcpy(builder->segment->in, part->in, sizeof part->in);
+  memcpy(builder->segment->out, part->out, sizeof part->out);
   wait_for_weights(builder);
   if (is_training(builder) && recomputes(builder))
-    for (guint i = 0; i < builder->job->model->n_streams; i++)
-      dsp_tensor(builder, part->in[i])->saved = TRUE;
+    for (guint i = 0; i < N_VALUES; i++)
+      if (part->in[i] >= 0)
+        dsp_tensor(builder, part->in[i])->saved = TRUE;
 }
 
 /* The recomputed outputs are the ones that the next part has a gradient of. */
 static void build_recompute(DspBuilder *builder, Part *part, gboolean last) {
   builder->pass = DSP_PASS_RECOMPUTE;
   part->tape = g_array_new(FALSE, FALSE, sizeof(DspCall));
-  memcpy(builder->value, part->in, sizeof part->in);
+  int out[N_VALUES];
+  set_values(builder, part->in);
   builder->tape = part->tape;
   build_block(builder, part->block);
   if (last)
     dsp_finish_forward(builder);
   builder->tape = NULL;
-  for (guint i = 0; i < builder->job->model->n_streams; i++)
-    g_array_index(builder->gradients, int, builder->value[i]) =
-        g_array_index(builder->gradients, int, part->out[i]);
+  close_block(builder, part);
+  get_values(builder, out);
+  for (guint i = 0; i < N_VALUES; i++)
+    if (out[i] >= 0)
+      g_array_index(builder->gradients, int, out[i]) =
+          g_array_index(builder->gradients, int, part->out[i]);
 }
 
 static void build_backward(DspBuilder *builder, Part *part, gboolean last) {
@@ -383,6 +456,8 @@ static void build_backward(DspBuilder *builder, Part *part, gboolean last) {
       call->primitive->backward(builder, call);
   }
   builder->stage_index = -1;
+  get_gradients(builder, part->out, builder->segment->in);
+  get_gradients(builder, part->in, builder->segment->out);
   wait_for_weights(builder);
   dsp_sync_after_backward(builder, part->block);
 }
@@ -402,15 +477,37 @@ static int64_t input_width(const DspModel *model, guint stream) {
   return model->streams[stream].width;
 }
 
+static gboolean is_causal_over(const DspModel *model, int dim) {
+  const DspBlock *block;
+  for (guint i = 0; (block = dsp_model_part(model, i)); i++)
+    for (guint j = 0; j < block->n_stages; j++)
+      for (guint k = 0; k < block->stages[j].n_ops; k++) {
+        const DspOp *op = &block->stages[j].ops[k];
+        if (op->causal && op->over & (1u << dim))
+          return TRUE;
+      }
+  return FALSE;
+}
+
+static DspLayout home_layout(const DspBuilder *builder, int home) {
+  const DspPlan *plan = builder->plan;
+  DspLayout layout = {home, dsp_plan_sequence_degree(plan), 0};
+  if (plan->degree[DSP_AXIS_RING] > 1 &&
+      plan->method->balanced & (1u << plan->variant) &&
+      is_causal_over(builder->job->model, home))
+    layout.zigzag = plan->degree[DSP_AXIS_RING];
+  return layout;
+}
+
 /* Streams begin sharded at home: every rank takes its part of the input. */
 static void make_inputs(DspBuilder *builder) {
   const DspModel *model = builder->job->model;
   int64_t ranks = dsp_plan_sequence_degree(builder->plan);
   for (guint i = 0; i < model->n_streams; i++) {
-    DspLayout layout = {DSP_DIM_NONE, 1};
+    DspLayout layout = {DSP_DIM_NONE, 1, 0};
     int home = ranks > 1 ? dsp_plan_home(builder->job, builder->plan, i) : -1;
     if (home >= 0)
-      layout = (DspLayout){home, ranks};
+      layout = home_layout(builder, home);
     builder->value[i] = dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION, i,
                                        layout, input_width(model, i), 1);
     g_array_index(builder->gradients, int, builder->value[i]) =
@@ -422,7 +519,7 @@ static int gather_output(DspBuilder *builder, int x, DspAxisName axis) {
   return dsp_apply(builder, (DspCall){.primitive = &dsp_gather,
                                       .x = x,
                                       .more = -1,
-                                      .to = {DSP_DIM_NONE, 1},
+                                      .to = {DSP_DIM_NONE, 1, 0},
                                       .axis = axis})
       .y;
 }
@@ -493,6 +590,7 @@ DspSchedule *dsp_schedule_new(const DspJob *job, const DspPlan *plan,
                         .plan = &schedule->plan,
                         .schedule = schedule,
                         .batch = dsp_job_batch(job),
+                        .vectors = -1,
                         .stage_index = -1};
   builder.producers = g_array_new(FALSE, FALSE, sizeof(int));
   builder.gradients = g_array_new(FALSE, FALSE, sizeof(int));

@@ -14,14 +14,25 @@
 #include "schedule/plan.h"
 
 /* How a stream lies on the sequence axis: whole on every rank, or one dimension
- * (or the batch) in `ranks` equal parts, zero-padded to a multiple. */
+ * (or the batch) in `ranks` equal parts, zero-padded to a multiple. A balanced
+ * causal ring deals out the dimension in zigzag: in 2*zigzag chunks, of which
+ * ring position i holds chunks i and 2*zigzag-1-i; the ranks that share the
+ * position divide them in order. */
 #define DSP_DIM_NONE  (-1)
 #define DSP_DIM_BATCH (-2)
 
 typedef struct {
   int dim; /* DSP_DIM_NONE: whole */
   int64_t ranks;
+  int64_t zigzag; /* positions of the ring; 0: parts in order */
 } DspLayout;
+
+/* Elements of a dimension of `length` that each rank holds, with padding. */
+int64_t dsp_layout_part(DspLayout layout, int64_t length);
+/* Which element of the dimension is the `i`-th that the rank at `position` of
+ * the layout's ranks holds; -1: padding. */
+int64_t dsp_layout_index(DspLayout layout, int64_t length, int64_t position,
+                         int64_t i);
 
 typedef enum {
   DSP_TENSOR_ACTIVATION,
@@ -29,16 +40,25 @@ typedef enum {
   DSP_TENSOR_BUFFER,   /* send and receive buffers of exchanges */
 } DspTensorKind;
 
+#define DSP_MAX_PIECES 4
+
 /* An array on one rank: [batch, dims of the stream, width], of which the rank
- * holds its shard of one dimension and of the width. */
+ * holds its shard of one dimension and of the width. Its shard of the width is
+ * a part of each of its pieces (q, k and v; the halves of a gated activation),
+ * which the product that makes them names.
+ *
+ * Every rank that shares whole tokens with others on the sequence axes holds a
+ * part of their gradient: the sum over the ranks is the gradient. So it is with
+ * text, conditioning and weights. */
 typedef struct {
   DspTensorKind kind;
   guint stream;     /* logical shape: that stream's dimensions */
   DspLayout layout; /* placement on the sequence axes */
   int64_t width;    /* logical width, of all ranks */
   int64_t split;    /* ranks over which the width is divided (heads) */
-  int64_t bytes;    /* on this rank */
-  gboolean saved;   /* read by the backward pass: kept from the forward */
+  int64_t pieces[DSP_MAX_PIECES]; /* logical widths, 0 behind the last */
+  int64_t bytes;                  /* on this rank */
+  gboolean saved; /* read by the backward pass: kept from the forward */
 } DspTensor;
 
 typedef enum {
@@ -103,9 +123,46 @@ typedef struct {
   int64_t calls; /* pieces of a list call: send/recv pairs issued by the CPU */
 } DspExchange;
 
-#define DSP_MAX_INPUTS 4
+/* Pieces of q, k and v; those of an attention's output count as q. */
+enum { DSP_PIECE_Q = 1, DSP_PIECE_K = 2, DSP_PIECE_V = 4, DSP_PIECE_QKV = 7 };
+
+/* Which elements a pack, exchange or unpack moves: those of tensor `from` that
+ * tensor `to` holds on the receiving rank. Placements tell which rank holds
+ * what. Where heads are exchanged for tokens or back (the splits differ) the
+ * tensors consist of `holds`, of which `pieces` move. */
+typedef struct {
+  int from, to; /* tensors, -1: the step moves nothing */
+  guint pieces, holds;
+} DspMove;
+
+/* Whose weights (or their gradients) a collective or the update is about. */
+typedef enum {
+  DSP_WEIGHTS_NONE,
+  DSP_WEIGHTS_REPLICATED, /* those that every rank of a tensor group holds */
+  DSP_WEIGHTS_DIVIDED,    /* those that it holds a part of */
+} DspWeights;
+
+#define DSP_MAX_INPUTS 7
 #define DSP_MAX_WAITS  3
 
+/* A step adds to the gradient that it gives where one has been given before.
+ *
+ * Inputs and outputs, "joint" being a stream that shares the operation and
+ * "vectors" a tensor of one token a sample with scales, shifts and gates:
+ *   linear           x, joint -> y, joint y
+ *     input grad     dy, joint dy -> dx, joint dx
+ *     weight grad    x, joint, dy, joint dy; of the bias: dy, joint dy
+ *   pointwise        x, joint, vectors -> y, joint y
+ *     input grad     x, joint, vectors, dy, joint dy -> dx, joint dx, dvectors
+ *   residual         x, branch, vectors -> y
+ *     input grad     dy, branch, vectors -> dbranch, -, dvectors
+ *   attention        x (or q), joint (or kv) -> y, joint y
+ *     input grad     x, joint, dy, y, joint dy, joint y -> dx, joint dx
+ *   ring round       x, kv held, joint -> y, joint y
+ *     input grad     x, kv held, dy, y, joint, joint dy, joint y
+ *                    -> dkv (or dx), joint dx, dx
+ *   pack, unpack     x, tensor whose columns beside pass -> y, its gradient
+ */
 typedef struct {
   DspStepKind kind;
   DspPass pass;
@@ -115,11 +172,15 @@ typedef struct {
   const DspOp *op; /* operation of the model, or NULL */
   int inputs[DSP_MAX_INPUTS]; /* tensors, -1: none */
   int output;                 /* tensor, or -1 */
-  int waits[DSP_MAX_WAITS];   /* earlier steps of this segment and iteration on
-                                 other streams, -1: none */
-  gboolean joins;             /* waits for all streams to be idle */
-  int kernels;                /* GPU launches that the CPU issues for it */
-  int ring_round;             /* round of ring attention, -1: not part of one */
+  int also[2];                /* further outputs */
+  int64_t column;             /* the first of the vectors that it uses */
+  DspMove move;
+  DspWeights weights;
+  int waits[DSP_MAX_WAITS]; /* earlier steps of this segment and iteration on
+                               other streams, -1: none */
+  gboolean joins;           /* waits for all streams to be idle */
+  int kernels;              /* GPU launches that the CPU issues for it */
+  int ring_round;           /* round of ring attention, -1: not part of one */
   gboolean ring_causal; /* runs only on ranks whose position on the ring axis
                            is at least ring_round (plain causal ring) */
   union {
@@ -139,6 +200,10 @@ typedef struct {
   int64_t repeat;
   GArray *steps;                  /* DspStep */
   gsize first_tensor, end_tensor; /* tensors made in this segment */
+  /* What goes in and comes out, -1: nothing: each stream and the vectors, of a
+   * backward segment their gradients. One repetition takes what the one before
+   * it has given. */
+  int in[DSP_MAX_STREAMS + 1], out[DSP_MAX_STREAMS + 1];
 } DspSegment;
 
 typedef struct {

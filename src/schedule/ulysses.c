@@ -21,18 +21,21 @@ static int attention(DspBuilder *builder, const DspOp *op, int qkv,
 
 static int cross_attention(DspBuilder *builder, const DspOp *op, int q,
                            int kv) {
-  enum { QUERY = 1, KEYS_AND_VALUES = 6, OUTPUT = 1 };
+  enum { KEYS_AND_VALUES = DSP_PIECE_K | DSP_PIECE_V };
   DspCall attend = {.primitive = &dsp_cross, .op = op, .x = q, .more = kv};
   if (builder->plan->variant != PUBLISHED)
     return dsp_apply(builder, attend).y;
-  DspLayout shard = dsp_tensor(builder, q)->layout, whole = {DSP_DIM_NONE, 1};
-  attend.x = dsp_exchange_heads(builder, &dsp_to_heads, op, q, whole, QUERY);
-  attend.more = dsp_exchange_heads(builder, &dsp_to_heads, op, kv, whole,
+  DspLayout shard = dsp_tensor(builder, q)->layout,
+            whole = {DSP_DIM_NONE, 1, 0};
+  attend.x =
+      dsp_exchange_heads(builder, &dsp_to_heads, op, q, -1, whole, DSP_PIECE_Q);
+  attend.more = dsp_exchange_heads(builder, &dsp_to_heads, op, kv, -1, whole,
                                    KEYS_AND_VALUES);
   /* Every rank's copy of the text arrives: so many times the keys. */
   attend.width = builder->plan->degree[DSP_AXIS_SP];
   int output = dsp_apply(builder, attend).y;
-  return dsp_exchange_heads(builder, &dsp_to_tokens, op, output, shard, OUTPUT);
+  return dsp_exchange_heads(builder, &dsp_to_tokens, op, output, -1, shard,
+                            DSP_PIECE_Q);
 }
 
 static gboolean check(const DspJob *job, const DspPlan *plan, GError **error) {

@@ -26,6 +26,7 @@ const DspMethod dsp_method_usp = {
     .variants = variants,
     .axes = 1u << DSP_AXIS_SP | 1u << DSP_AXIS_RING,
     .embedded = TRUE,
+    .balanced = 1u << BEST | 1u << NAIVE,
     .degree_names = {[DSP_AXIS_SP] = "ulysses", [DSP_AXIS_RING] = "ring"},
     .check = check,
     .attention = attention,
