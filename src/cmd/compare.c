@@ -81,6 +81,20 @@ static gboolean is_brief(const Options *options) {
          dsp_output_format(&options->output) == &dsp_format_text;
 }
 
+static void tell_effort(const GArray *rows, const DspOutputOptions *output) {
+  guint64 events = 0;
+  guint feasible = 0;
+  for (guint i = 0; i < rows->len; i++) {
+    const DspPrediction *p = g_array_index(rows, DspResult, i).prediction;
+    events += p->sim.events;
+    feasible += p->feasible;
+  }
+  dsp_output_detail(output,
+                    "%u plans predicted to the end, of which %u can run; "
+                    "%" G_GUINT64_FORMAT " events",
+                    rows->len, feasible, events);
+}
+
 static gboolean run(const DspInvocation *invocation, GError **error) {
   const Options *options = invocation->options;
   g_autoptr(DspTask) task =
@@ -90,6 +104,7 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   g_autoptr(GArray) compared = dsp_compare(
       &task->job, &task->space, task->prices, &task->sim, is_brief(options));
   g_autoptr(GArray) rows = results_of(task, compared);
+  tell_effort(rows, &options->output);
   return has_plans(rows, task, error) &&
          answer(invocation, task, rows, error) && any_runs(rows, error);
 }

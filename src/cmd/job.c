@@ -52,8 +52,8 @@ const DspOption dsp_job_options[] = {
      "length of a dimension in tokens: T=128", NULL, NULL},
     {"batch", 'b', &dsp_option_count, AT(batch), "N",
      "samples of a replica in a step", "1", NULL},
-    {"dtype", 0, &dsp_option_enum, AT(dtype), "TYPE",
-     "of weights and activations", "bf16; fp16 on Volta", dsp_dtype_names},
+    {"dtype", 0, &dsp_option_enum, AT(dtype), "TYPE", "of the tensors",
+     "bf16; on Volta fp16", dsp_dtype_names},
     {"guidance", 0, &dsp_option_enum, AT(guidance), "HOW",
      "classifier-free, in inference", "none", dsp_guidance_names},
     {"evaluations", 0, &dsp_option_count, AT(evaluations), "N",
@@ -326,8 +326,10 @@ static gboolean set_degrees(DspPlanSpace *space, const char *text,
 static gboolean find_variant(const DspMethod *method, const char *name,
                              int *variant, GError **error) {
   g_autoptr(GPtrArray) names = g_ptr_array_new();
-  if (!method)
-    return dsp_option_fail(error, "variant", "needs '--method'");
+  if (!method) {
+    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "needs '--method'");
+    return FALSE;
+  }
   *variant = dsp_method_variant(method, name);
   if (*variant >= 0)
     return TRUE;
@@ -339,10 +341,15 @@ static gboolean find_variant(const DspMethod *method, const char *name,
 static gboolean set_method(DspPlanSpace *space, const DspJobOptions *o,
                            const char *otherwise, GError **error) {
   const char *method = o->method ? o->method : otherwise;
-  if (method && !find_method(method, &space->method, error))
+  if (method && !find_method(method, &space->method, error)) {
+    g_prefix_error(error, "option '--method': ");
     return FALSE;
-  return !o->variant ||
-         find_variant(space->method, o->variant, &space->variant, error);
+  }
+  if (!o->variant ||
+      find_variant(space->method, o->variant, &space->variant, error))
+    return TRUE;
+  g_prefix_error(error, "option '--variant': ");
+  return FALSE;
 }
 
 static gboolean fill_space(DspTask *task, const DspJobOptions *o,
@@ -358,11 +365,13 @@ static gboolean fill_space(DspTask *task, const DspJobOptions *o,
   if (task->job.guidance == DSP_GUIDANCE_PARALLEL)
     space->degree[DSP_AXIS_CFG] = 2; /* a group for each pass */
   if (!set_method(space, o, method, error) ||
-      !set_degrees(space, o->degrees, error) ||
-      (o->home && !find_dim(task->model, o->home, &space->home, error)))
+      !set_degrees(space, o->degrees, error))
     return FALSE;
   space->sequence = o->sequence ? o->sequence : space->sequence;
-  return TRUE;
+  if (!o->home || find_dim(task->model, o->home, &space->home, error))
+    return TRUE;
+  g_prefix_error(error, "option '--home': ");
+  return FALSE;
 }
 
 /* --- the task ------------------------------------------------------------ */

@@ -41,6 +41,14 @@ static gint by_degree(gconstpointer a, gconstpointer b) {
   return (y > x) - (y < x);
 }
 
+/* The axis that --sp means, as far as one does. */
+static DspAxisName axis_of(const DspMethod *method) {
+  for (int i = 0; i < DSP_N_AXES; i++)
+    if (method->axes & (1u << i))
+      return (DspAxisName)i;
+  return DSP_AXIS_SP;
+}
+
 /* The plan that was asked for although the GPUs do not divide by its degrees:
  * it says so when it is predicted. */
 static DspPlan misfit(const DspTask *task) {
@@ -52,10 +60,8 @@ static DspPlan misfit(const DspTask *task) {
                   .zero = space->zero};
   for (int i = 0; i < DSP_N_AXES; i++)
     plan.degree[i] = MAX(space->degree[i], 1);
-  for (int i = 0; i < DSP_N_AXES; i++)
-    if (space->sequence && degree_of(&plan) == 1 &&
-        plan.method->axes & (1u << i))
-      plan.degree[i] = space->sequence;
+  if (space->sequence && degree_of(&plan) == 1)
+    plan.degree[axis_of(plan.method)] = space->sequence;
   if (!space->degree[DSP_AXIS_DP])
     plan.degree[DSP_AXIS_DP] = MAX(task->job.gpus / dsp_plan_ranks(&plan), 1);
   return plan;
@@ -133,6 +139,8 @@ static gboolean predict(const DspInvocation *invocation, DspTask *task,
   }
   if (prediction.feasible)
     note_choice(task, options, plan);
+  dsp_output_detail(&options->output, "simulated %" G_GUINT64_FORMAT " events",
+                    (guint64)prediction.sim.events);
   const gboolean done = answer(invocation, task, &result, error);
   dsp_prediction_clear(&prediction);
   return done;

@@ -55,8 +55,6 @@ static void add_result(DspGrid *grid, const Scales *scales,
   dsp_grid_number(grid, &scales->memory, (double)p->memory.peak);
 }
 
-/* One sample of each replica is one step: plans with different dp take
- * different numbers of samples. */
 static void add_results(const DspCompareText *text, const DspStyle *style,
                         GString *out) {
   const Scales scales = find_scales(text);
@@ -72,6 +70,10 @@ static void add_results(const DspCompareText *text, const DspStyle *style,
       {"memory", scales.memory.unit, FALSE},
   };
   g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
+  g_string_append(out, "#\n# A step takes batch x dp samples: compare plans of "
+                       "different dp by samples/s.\n"
+                       "# speedup: samples/s over those of the best embedded "
+                       "plan.\n");
   for (guint i = 0; i < text->results->len; i++)
     if (is_shown(text, result_at(text, i))) {
       add_result(grid, &scales, result_at(text, i));
@@ -120,13 +122,16 @@ static gboolean is_told(const DspCompareText *text, const DspResult *result) {
          dsp_compare_speaks(text, result);
 }
 
-static void add_refusal(const DspResult *result, const DspStyle *style,
-                        GString *out) {
+/* What could run instead is in the table if the method is. */
+static void add_refusal(const DspCompareText *text, const DspResult *result,
+                        const DspStyle *style, GString *out) {
   const DspPrediction *p = result->prediction;
+  const char *suggestion =
+      method_runs(text, p->plan.method) ? NULL : p->suggestion;
   g_autofree char *plan = dsp_plan_describe(&p->plan);
   g_autofree char *line = g_strdup_printf(
-      "%s: %s%s%s", plan, p->reason, p->suggestion ? "; what can run is " : "",
-      p->suggestion ? p->suggestion : "");
+      "%s: %s%s%s", plan, p->reason, suggestion ? "; what can run is " : "",
+      suggestion ? suggestion : "");
   g_string_append(out, "  ");
   dsp_text_wrap(out, style, "", 4, line);
 }
@@ -140,7 +145,7 @@ static void add_refusals(const DspCompareText *text, const DspStyle *style,
     if (!any)
       g_string_append(out, "#\n# cannot run\n");
     any = TRUE;
-    add_refusal(result_at(text, i), style, out);
+    add_refusal(text, result_at(text, i), style, out);
   }
 }
 
@@ -148,8 +153,6 @@ void dsp_compare_text(const DspReport *report, const DspStyle *style,
                       GString *out) {
   const DspCompareText *text = report->data;
   dsp_text_job(text->inputs, style, out);
-  g_string_append(out, "#\n# A step takes batch x dp samples: compare plans of "
-                       "different dp by samples/s.\n");
   if (text->results->len && result_at(text, 0)->prediction->feasible)
     add_results(text, style, out);
   add_refusals(text, style, out);

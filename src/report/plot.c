@@ -136,10 +136,11 @@ static const Terminal *find_terminal(const char *file, GError **error) {
   return NULL;
 }
 
-/* The image and what lies beside it. */
+/* The image and what lies beside it, as paths in their folder. They begin with
+ * "./", since gnuplot runs what begins with '<' or '|' as a command. */
 typedef struct {
   const Terminal *terminal;
-  char *folder, *image, *program, *data; /* the last three: in the folder */
+  char *folder, *image, *program, *data;
 } Files;
 
 static void files_clear(Files *files) {
@@ -153,12 +154,13 @@ static gboolean files_init(Files *files, const char *file, GError **error) {
   *files = (Files){find_terminal(file, error), NULL, NULL, NULL, NULL};
   if (!files->terminal)
     return FALSE;
+  g_autofree char *name = g_path_get_basename(file);
+  g_autofree char *stem =
+      g_strndup(name, strlen(name) - strlen(files->terminal->suffix));
   files->folder = g_path_get_dirname(file);
-  files->image = g_path_get_basename(file);
-  g_autofree char *stem = g_strndup(
-      files->image, strlen(files->image) - strlen(files->terminal->suffix));
-  files->program = g_strconcat(stem, ".gp", NULL);
-  files->data = g_strconcat(stem, ".csv", NULL);
+  files->image = g_strconcat("./", name, NULL);
+  files->program = g_strconcat("./", stem, ".gp", NULL);
+  files->data = g_strconcat("./", stem, ".csv", NULL);
   for (const char *c = files->image; *c; c++)
     if (g_ascii_iscntrl(*c)) {
       g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
@@ -168,12 +170,11 @@ static gboolean files_init(Files *files, const char *file, GError **error) {
   return TRUE;
 }
 
-/* A file of this folder as a string of gnuplot. "./" since what begins with '|'
- * or '<' would be a command. */
-static char *quote(const char *file) {
-  g_auto(GStrv) parts = g_strsplit(file, "'", -1);
+/* The path of a file in this folder as a string of gnuplot. */
+static char *quote(const char *path) {
+  g_auto(GStrv) parts = g_strsplit(path, "'", -1);
   g_autofree char *doubled = g_strjoinv("''", parts);
-  return g_strconcat("'./", doubled, "'", NULL);
+  return g_strconcat("'", doubled, "'", NULL);
 }
 
 static char *program_of(const Files *files, guint n_bars, GError **error) {
@@ -187,12 +188,12 @@ static char *program_of(const Files *files, guint n_bars, GError **error) {
     g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL, "cannot read '%s'", path);
     return NULL;
   }
-  return g_strdup_printf("# Draws %s: gnuplot -d %s\n"
+  return g_strdup_printf("# To draw this again: gnuplot -d FILE\n"
                          "set terminal %s size %g,%g\n"
                          "set output %s\n"
                          "data = %s\n\n%s",
-                         files->image, files->program, t->terminal, t->width,
-                         t->height + t->bar * n_bars, image, data, body);
+                         t->terminal, t->width, t->height + t->bar * n_bars,
+                         image, data, body);
 }
 
 /* --- drawing ------------------------------------------------------------- */
@@ -212,8 +213,8 @@ static gboolean fail_missing(const Files *files, const char *gnuplot,
                              GError **error) {
   g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL,
               "cannot draw '%s' without '%s', which is in the package "
-              "gnuplot-nox; %s and %s are there to draw it from",
-              files->image, gnuplot, files->program, files->data);
+              "gnuplot-nox; '%s' and '%s' are there to draw it from",
+              files->image + 2, gnuplot, files->program + 2, files->data + 2);
   return FALSE;
 }
 
@@ -233,8 +234,9 @@ static gboolean draw(const Files *files, GError **error) {
     return fail_missing(files, gnuplot, error);
   if (g_spawn_check_wait_status(status, NULL))
     return TRUE;
-  g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL, "gnuplot failed on %s: %s",
-              files->program, g_strstrip(complaint));
+  g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL,
+              "gnuplot failed on '%s': %s", files->program + 2,
+              g_strstrip(complaint));
   return FALSE;
 }
 
