@@ -2,23 +2,26 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cmd/cmd.h"
+#include "report/text.h"
 #include <string.h>
 
 static void add_option(const DspOption *option, GString *out) {
+  static const DspStyle plain = {.utf8 = FALSE};
   const gboolean flag = option->type->flag;
   g_autofree char *letter =
       option->letter ? g_strdup_printf("-%c,", option->letter) : g_strdup("");
   g_autofree char *usage =
       g_strdup_printf("%-3s --%s%s%s", letter, option->name, flag ? "" : "=",
                       flag ? "" : option->argument);
-  g_string_append_printf(out, "  %-26s  %s", usage, option->doc);
+  g_string_append_printf(out, "  %-26s  ", usage);
+  g_autoptr(GString) text = g_string_new(option->doc);
   if (option->values) {
     g_autofree char *values = g_strjoinv(", ", (char **)option->values);
-    g_string_append_printf(out, ": %s", values);
+    g_string_append_printf(text, ": %s", values);
   }
   if (option->standard)
-    g_string_append_printf(out, " [%s]", option->standard);
-  g_string_append_c(out, '\n');
+    g_string_append_printf(text, " [%s]", option->standard);
+  dsp_text_wrap(out, &plain, "", 30, text->str);
 }
 
 void dsp_command_help_text(const DspCommand *command, GString *out) {

@@ -11,19 +11,29 @@ static const char *const when_names[] = {"auto", "always", "never", NULL};
 
 #define AT(member) G_STRUCT_OFFSET(DspOutputOptions, member)
 
-const DspOption dsp_output_options[] = {
-    {"output", 'o', &dsp_option_string, AT(file), "FILE",
-     "write there, in the format of its suffix", NULL, NULL},
-    {"format", 'f', &dsp_option_enum, AT(format), "FORMAT", "of the answer",
-     "text", dsp_format_names},
-    {"color", 0, &dsp_option_enum, AT(colour), "WHEN", "colours in text",
-     "auto", when_names},
-    {"provenance", 0, &dsp_option_flag, AT(provenance), NULL,
-     "say which dspsim it was, and when", NULL, NULL},
-    {"quiet", 'q', &dsp_option_flag, AT(quiet), NULL, "no notes", NULL, NULL},
-    {"verbose", 'v', &dsp_option_flag, AT(verbose), NULL, "more notes", NULL,
-     NULL},
-    {NULL}};
+#define OUTPUT_OPTIONS(format_letter)                                          \
+  {                                                                            \
+    {"output", 'o',    &dsp_option_string,                                     \
+     AT(file), "FILE", "write there, in the format of its suffix",             \
+     NULL,     NULL},                                                          \
+        {"format", format_letter,   &dsp_option_enum, AT(format),              \
+         "FORMAT", "of the answer", "text",           dsp_format_names},       \
+        {"color",           0,      &dsp_option_enum, AT(colour), "WHEN",      \
+         "colours in text", "auto", when_names},                               \
+        {"provenance",   0,    &dsp_option_flag,                               \
+         AT(provenance), NULL, "say which dspsim it was, and when",            \
+         NULL,           NULL},                                                \
+        {"quiet", 'q', &dsp_option_flag, AT(quiet), NULL, "no notes",          \
+         NULL,    NULL},                                                       \
+        {"verbose", 'v', &dsp_option_flag, AT(verbose), NULL, "more notes",    \
+         NULL,      NULL},                                                     \
+    {                                                                          \
+      NULL                                                                     \
+    }                                                                          \
+  }
+
+const DspOption dsp_output_options[] = OUTPUT_OPTIONS('f');
+const DspOption dsp_output_long_options[] = OUTPUT_OPTIONS(0);
 
 /* --- provenance ---------------------------------------------------------- */
 
@@ -103,25 +113,21 @@ gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
 
 /* --- besides ------------------------------------------------------------- */
 
-static void say(const char *format, va_list arguments) {
-  fputs("dspsim: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-}
-
 void dsp_output_note(const DspOutputOptions *options, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  if (!options->quiet)
-    say(format, arguments);
+  g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
+  if (!options->quiet)
+    fprintf(stderr, "dspsim: %s\n", text);
 }
 
 void dsp_output_detail(const DspOutputOptions *options, const char *format,
                        ...) {
   va_list arguments;
   va_start(arguments, format);
-  if (options->verbose)
-    say(format, arguments);
+  g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
+  if (options->verbose)
+    fprintf(stderr, "dspsim: %s\n", text);
 }
