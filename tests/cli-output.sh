@@ -6,14 +6,14 @@ cd "$work" || exit 1
 
 # The format is that of the suffix, unless it is asked for.
 for format in text csv json; do
-  expect 0 . '' compare "$tiny" -f "$format"
+  expect 0 . '' compare "$tiny" --format "$format"
   mv out "plain.$format"
   suffix=$(echo "$format" | sed s/text/txt/)
   expect 0 '' '' compare "$tiny" -o "file.$suffix"
-  same "plain.$format" "file.$suffix" "-o file.$suffix and -f $format"
-  expect 0 '' '' compare "$tiny" -f "$format" -o other
-  same "plain.$format" other "-f $format to a file and to the standard output"
-  expect 0 . '' compare "$tiny" -o - -f "$format"
+  same "plain.$format" "file.$suffix" "-o file.$suffix and --format $format"
+  expect 0 '' '' compare "$tiny" --format "$format" -o other
+  same "plain.$format" other "--format $format to a file and to the standard output"
+  expect 0 . '' compare "$tiny" -o - --format "$format"
   same "plain.$format" out "-o - and no -o in $format"
 done
 matches '^# model ' plain.text || fail "text has no heading"
@@ -21,9 +21,9 @@ matches '^method,variant,degrees.dp,' plain.csv || fail "CSV has no header"
 matches '^{$' plain.json || fail "JSON is no object"
 
 # Two runs, and every rank simulated or not, give the same bytes.
-expect 0 . '' compare "$tiny" -f json
+expect 0 . '' compare "$tiny" --format json
 same plain.json out 'two runs'
-expect 0 . '' compare "$tiny" -f csv --every-rank
+expect 0 . '' compare "$tiny" --format csv --every-rank
 same plain.csv out 'every rank or one for all'
 
 # The best are the same, whether the others are simulated to their end or not.
@@ -43,7 +43,7 @@ LC_ALL=C.UTF-8 TERM=xterm NO_COLOR='' dspsim compare "$tiny" > out
 same plain.text out 'another locale, not on a terminal'
 
 # Where it comes from, with a time that can be set.
-SOURCE_DATE_EPOCH=86400 dspsim compare "$tiny" -f json --provenance > out
+SOURCE_DATE_EPOCH=86400 dspsim compare "$tiny" --format json --provenance > out
 matches '"time": "1970-01-02T00:00:00Z"' out || fail 'no time of SOURCE_DATE_EPOCH'
 grep -v -e '^  "provenance"' -e '^    "[tv][a-z]*": "[^"]*",\{0,1\}$' \
   -e '^  },$' out > one

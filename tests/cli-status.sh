@@ -103,11 +103,11 @@ expect 2 '' "'zebra' is not one of model, cluster" show zebra latte-1
 expect 2 '' "no model, cluster, GPU or method 'latte', did you mean" show latte
 expect 2 '' "no method 'rong', did you mean 'ring'" show method rong
 expect 2 '' "'zebra' is not one of models" list zebra
-expect 2 '' "list of what" list -f csv
+expect 2 '' "list of what" list --format csv
 
 # 3: a bad file, and where in it.
 model=$DSP_TEST_SOURCE/models/latte-1.json
-sed 's/"hidden"/"hiden"/; s/"width"/"widht"/' "$model" > "$work/bad.json"
+sed 's/"width"/"widthh"/' "$model" > "$work/bad.json"
 expect 3 '' '^[^ ]*/bad\.json:[0-9]*:[0-9]*: .*did you mean' \
   compare "$work/bad.json"
 head -c 300 "$model" > "$work/short.json"

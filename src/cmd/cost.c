@@ -116,7 +116,7 @@ static const DspOptionGroup groups[] = {
     {"Sizes", size_options, AT(sizes)},
     {"What, and where", place_options, AT(place)},
     {"How it runs", run_options, 0},
-    {"What it says", dsp_output_long_options, AT(output)},
+    DSP_OUTPUT_GROUP(AT(output)),
     {NULL}};
 #undef AT
 

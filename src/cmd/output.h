@@ -16,8 +16,6 @@ typedef struct {
 #define DSP_OUTPUT_DEFAULTS                                                    \
   { .format = -1 }
 extern const DspOption dsp_output_options[];
-/* The same where -f stands for something else. */
-extern const DspOption dsp_output_long_options[];
 #define DSP_OUTPUT_GROUP(offset)                                               \
   { "What it says", dsp_output_options, offset }
 
