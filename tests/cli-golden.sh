@@ -3,6 +3,7 @@
 # cli-golden.sh [update]: the answers to the questions in golden/jobs are those
 # in golden/, byte by byte. With "update" (tests/golden-update.sh) the answers
 # of now take their place: look at the difference before it is kept.
+# shellcheck disable=SC1091,SC2154 # tests/cli.sh
 . "$DSP_TEST_SOURCE/tests/cli.sh"
 golden=$DSP_TEST_SOURCE/tests/golden
 cd "$DSP_TEST_SOURCE/tests/data" || exit 1

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Formats, files, and that the same question gets the same answer.
+# shellcheck disable=SC1091,SC2154 # tests/cli.sh
 . "$DSP_TEST_SOURCE/tests/cli.sh"
 cd "$work" || exit 1
 

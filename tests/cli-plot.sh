@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Pictures: what lies beside them, that they are always the same, that no name
 # reaches the interpreter, and what happens without it.
+# shellcheck disable=SC1091,SC2154 # tests/cli.sh
 . "$DSP_TEST_SOURCE/tests/cli.sh"
 cd "$work" || exit 1
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Exit statuses, and what is said where: answers on the standard output, all
 # else on the standard error, and no answer where there was an error.
+# shellcheck disable=SC1091,SC2154 # tests/cli.sh
 . "$DSP_TEST_SOURCE/tests/cli.sh"
 
 # 0: done.
@@ -114,6 +115,9 @@ head -c 300 "$model" > "$work/short.json"
 expect 3 '' '/short\.json:[0-9]*:[0-9]*: ' predict -m "$work/short.json"
 expect 3 '' '/short\.json:[0-9]*:[0-9]*: ' predict latte-1 "$work/short.json"
 expect 3 '' '/short\.json:[0-9]*:[0-9]*: ' show model "$work/short.json"
+sed 's/"width"/"\\u001b[31m"/' "$model" > "$work/terminal.json"
+expect 3 '' "unknown key '?\[31m'" compare "$work/terminal.json"
+! grep -q "$(printf '\033')" "$work/err" || fail 'an escape sequence of a file'
 
 # 4: what is not ours failed.
 expect 4 '' "cannot write '$work/none/x.csv'" \

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cmd/cmd.h"
+#include "report/text.h"
 #include <gsl/gsl_errno.h>
 #include <locale.h>
 #include <stdio.h>
@@ -47,11 +48,17 @@ const DspCommand *dsp_command_find(const DspCommand *const *commands,
 }
 
 /* Errors in a file begin with its name, as compilers' do, so that editors can
- * jump there. */
+ * jump there. What they quote of it must not reach the terminal as it is. */
 static int report(const GError *error) {
   const gboolean ours = error->domain == DSP_ERROR;
   const gboolean in_file = ours && error->code == DSP_ERROR_INPUT;
-  fprintf(stderr, "%s%s\n", in_file ? "" : "dspsim: ", error->message);
+  const DspStyle style = {g_get_charset(NULL), FALSE};
+  g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
+  fputs(in_file ? "" : "dspsim: ", stderr);
+  for (char **line = lines; *line; line++) {
+    g_autofree char *clean = dsp_text_clean(&style, *line);
+    fprintf(stderr, "%s\n", clean);
+  }
   return ours ? exit_statuses[error->code] : BUG;
 }
 
