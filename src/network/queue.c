@@ -7,7 +7,8 @@
 #define MIN_QUEUE 4
 
 static gboolean before(const DspFlow *flows, uint32_t a, uint32_t b) {
-  return flows[a].end < flows[b].end || (flows[a].end == flows[b].end && a < b);
+  const double x = flows[a].end, y = flows[b].end;
+  return x != y ? x < y : a < b;
 }
 
 static void put(DspFlow *flows, uint32_t *queue, uint32_t at, uint32_t flow) {

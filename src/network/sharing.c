@@ -21,6 +21,9 @@
  * from them. */
 #define NEGLIGIBLE 1e-11
 
+/* A flow with less than this share of a link's level is no matter to it. */
+#define FAR 0.999
+
 /* ------------------------------------------------------------------------- */
 /* The links to fill, lowest level first, then lowest number. Unlike DspHeap,
  * which tracks its events, it is emptied at once and never searched. */
@@ -143,7 +146,7 @@ static void release(DspFlows *flows, const DspFlowLink *link) {
 
 /* Sums up the link afresh, which also ends the drift of rounding errors, and
  * returns the fastest rate of flows with other bottlenecks. */
-static double survey(DspFlows *flows, uint32_t id) {
+static double sum_up(DspFlows *flows, uint32_t id) {
   DspFlowLink *link = &flows->links[id];
   double fastest = 0, used = 0;
   for (uint32_t u = link->first_use; u != DSP_NOWHERE;
@@ -156,6 +159,7 @@ static double survey(DspFlows *flows, uint32_t id) {
     fastest = MAX(fastest, rate);
   }
   link->used = used + link->bound * link->level;
+  link->peak = fastest;
   return fastest;
 }
 
@@ -214,6 +218,7 @@ static gboolean shift(DspFlows *flows, const DspFlowLink *link, double step,
       if (other == link)
         continue;
       other->used += dsp_use_weight(flows, u) * step;
+      other->peak = MAX(other->peak, level);
       room = room && has_room(other, level);
       if (other->n_bound + other->n_waiting > 0)
         dsp_link_touch(flows, flows->uses[u].link);
@@ -228,7 +233,7 @@ static gboolean set_level(DspFlows *flows, uint32_t id, double level) {
   const double step = level - link->level;
   if (link->n_bound > 0 && step != 0 && !shift(flows, link, step, level) &&
       step > 0) {
-    shift(flows, link, -step, 0);
+    shift(flows, link, -step, link->level);
     return FALSE;
   }
   link->used += link->bound * step;
@@ -267,9 +272,12 @@ static void settle(DspFlows *flows, uint32_t id, uint32_t to) {
     const double weight = dsp_use_weight(flows, u);
     link->used += weight * bottleneck->level;
     link->waiting = --link->n_waiting > 0 ? link->waiting - weight : 0;
-    if (link == bottleneck)
+    if (link == bottleneck) {
       link->bound += weight;
-    else if (link->n_waiting + link->n_bound == 0)
+      continue;
+    }
+    link->peak = MAX(link->peak, bottleneck->level);
+    if (link->n_waiting + link->n_bound == 0)
       clean(flows, link);
   }
   requeue(flows, id, to);
@@ -290,7 +298,8 @@ static double snap_level(const DspFlowLink *link, double fastest, double last) {
 /* Fills the link, or sees that other flows must wait too. */
 static void fill_link(DspFlows *flows, uint32_t id, double *last) {
   DspFlowLink *link = &flows->links[id];
-  const double fastest = survey(flows, id);
+  const double fastest =
+      link->peak > FAR * level_of(link) ? sum_up(flows, id) : link->peak;
   const double level = snap_level(link, fastest, *last);
   if (fastest > level && !near_level(link, level, fastest)) {
     disturb_faster(flows, id);

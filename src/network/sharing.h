@@ -35,6 +35,7 @@ typedef struct {
   double waiting;  /* weight of the flows that wait */
   double bound;    /* weight of the queue's flows that do not */
   double level;    /* rate of the flows in the queue */
+  double peak;     /* no flow with another bottleneck is faster */
   double service;  /* bytes each of them had until `moment` */
   double moment;   /* when level was set, s */
   double due;      /* when the first of the queue is done, s */
