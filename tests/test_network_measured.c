@@ -13,8 +13,8 @@ static const struct {
   DspCollective collective;
   double limit[3];
 } limits[] = {
-    {DSP_ALL_TO_ALL, {0.06, 0.10, 0.06}},
-    {DSP_ALL_GATHER, {0.06, 0.08, 0.05}},
+    {DSP_ALL_TO_ALL, {0.06, 0.08, 0.05}},
+    {DSP_ALL_GATHER, {0.06, 0.10, 0.05}},
     {DSP_REDUCE_SCATTER, {0.06, 0.08, 0.05}},
     {DSP_ALL_REDUCE, {0.07, 0.08, 0.06}},
 };

@@ -236,10 +236,10 @@ guint dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
  * through registers. Shares of the rate of Simple, fitted to the slopes of
  * ai-dynamo/aiconfigurator's nccl tables (Apache-2.0). */
 static const double copy_shares[DSP_N_NCCL_ARCHS][DSP_N_PROTOCOLS] = {
-    [DSP_NCCL_VOLTA] = {0.4, 0.55, 1},
-    [DSP_NCCL_AMPERE] = {0.4, 0.55, 1},
-    [DSP_NCCL_HOPPER] = {0.4, 0.8, 1},
-    [DSP_NCCL_BLACKWELL] = {0.4, 0.8, 1},
+    [DSP_NCCL_VOLTA] = {0.38, 0.55, 1},
+    [DSP_NCCL_AMPERE] = {0.38, 0.55, 1},
+    [DSP_NCCL_HOPPER] = {0.38, 0.8, 1},
+    [DSP_NCCL_BLACKWELL] = {0.38, 0.8, 1},
 };
 
 double dsp_nccl_copy_rate(const DspNcclJob *job, DspProtocol protocol,

@@ -108,8 +108,11 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
       .cap = crowd_cap(job, price->uses),
       .traffic = all ? (job->ranks - 1.0) / job->ranks : 1,
   };
+  /* Simple hands over whole chunks: a step more, and the last one is copied out
+   * of the buffer, twice as fast as it came. */
   if (price->protocol == DSP_PROTOCOL_SIMPLE)
-    price->latency += MIN(part, (double)chunk_of(job)) / (2 * rate);
+    price->latency += MIN(part, (double)chunk_of(job)) / (2 * rate) +
+                      (job->nodes == 1 ? job->cluster->intra.step_simple : 0);
   dsp_price_set_limits(job, price, &limits);
 }
 

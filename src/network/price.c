@@ -8,8 +8,9 @@ const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
  * fitted to ring collectives of 2, 4 and 8 GPUs, whose channels differ. */
 #define SHARPNESS 6.5
 
-/* The first gigabytes of a transfer are slower by up to this share: in every
- * nccl-tests sweep beyond 4 GiB (h100-01, b200-vultr, h800-8card). */
+/* Links carry the first gigabytes of a transfer more slowly by up to this
+ * share: in every nccl-tests sweep beyond 4 GiB (h100-01, b200-vultr,
+ * h800-8card). */
 #define COLD_SHARE 0.07
 #define COLD_BYTES 2e9
 
@@ -36,8 +37,8 @@ void dsp_price_set_limits(const DspNcclJob *job, DspPrice *price,
       dsp_uses_rate(job->topology, price->uses, -1, &least) * limits->share;
   const double bytes = (double)job->bytes;
   const double cold = COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES);
-  price->rate_limit =
-      MIN(soft_min(links, limits->channels), limits->cap) / (1 + cold);
+  price->rate_limit = MIN(soft_min(links / (1 + cold), limits->channels),
+                          limits->cap / (1 + cold));
   price->latency += MIN(bytes, limits->fill) / (2 * price->rate_limit);
   price->bound_by = name_bound(price, limits, links, least);
 }
