@@ -34,11 +34,12 @@ typedef struct {
   int64_t channels;
   double latency;       /* s that no bandwidth shortens, launch included */
   int64_t bytes;        /* as nccl-tests counts */
-  double rate_limit;    /* bytes/s of `bytes`, by channels and protocol */
+  double rate_limit;    /* bytes/s of `bytes` on idle links: what channels,
+                           protocol and these links allow together */
   guint n_groups;       /* groups priced: 1, or all siblings */
-  GArray *uses;         /* DspLinkUse: bytes on a link for each byte of work,
-                           summed over the groups priced */
-  const char *bound_by; /* "launch", "channels", "nvlink", "nic", ... */
+  GArray *uses;         /* DspLinkUse: payload on a link for each byte of work,
+                           summed over the groups priced, links in order */
+  const char *bound_by; /* "launch", "channels", or a type of links */
   double time;          /* closed form without contention from others, s */
 } DspPrice;
 
@@ -51,8 +52,9 @@ DspPrice *dsp_price_new(const DspTopology *topology, const DspAxis *axis,
 void dsp_price_free(DspPrice *price);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspPrice, dsp_price_free)
 
-/* Lower bound of the same: the busiest link at its full bandwidth, no latency,
- * no protocol, any algorithm. */
+/* Lower bound of the same for all sibling groups: what must leave the busiest
+ * GPU over all its links, or the busiest node over all its NICs, at full
+ * bandwidth; no latency, no protocol, any algorithm. */
 double dsp_collective_bound(const DspTopology *topology, const DspAxis *axis,
                             DspCollective collective, int64_t bytes);
 
