@@ -47,8 +47,7 @@ static void setting_clear(Setting *s) {
 
 static guint compare(guint gpus, gboolean best_only) {
   Setting s = setting_new(gpus);
-  DspPlanSpace space = {.variant = -1,
-                        .home = -1,
+  DspPlanSpace space = {.home = -1,
                         .recompute = DSP_RECOMPUTE_FULL,
                         .zero = 2,
                         .degree = {0, 1, 0, 0, 1}};

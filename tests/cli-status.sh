@@ -32,6 +32,7 @@ expect 0 '^  run  ' '' predict "$tiny" --mode infer --evaluations 30 --sp 8
 expect 0 '^  plan ' 'simulated [0-9]* events' predict "$tiny" --sp 8 -v
 expect 0 ', T=8 S=256 L=16:' '' compare "$tiny" --frames 8 --size 256x256
 expect 0 '^# time by stage' '' predict "$tiny" --attention FA2 --sp 8 --explain --proto LL
+expect 0 '^  ulysses ' '' compare "$tiny" --variant published
 expect 0 '^  dsp ' '' list methods
 expect 0 '^# model .*' '' list
 expect 0 '^  dgx-h100 ' '' list clusters
@@ -79,7 +80,7 @@ expect 2 '' "option '--dim': " compare --dim T=0
 expect 2 '' "option '--home': no dimension 'Q'" compare --home Q
 expect 2 '' "option '--method': no method 'ulyses', did you mean 'ulysses'" \
   compare --method ulyses
-expect 2 '' "option '--variant': needs '--method'" compare --variant best
+expect 2 '' "option '--variant': no variant 'bset', did you mean 'best'" compare --variant bset
 expect 2 '' "option '--variant': no variant 'worst'" compare --method ring --variant worst
 expect 2 '' "option '--degrees': no degree 'zp'" compare --degrees zp=2
 expect 2 '' "option '--degrees': dp must be greater" compare --degrees dp=0

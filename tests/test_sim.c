@@ -41,7 +41,7 @@ static DspJob job_of(const DspModel *model, const DspCluster *cluster,
 
 static GArray *plans_of(const DspJob *job, int zero) {
   DspPlanSpace space = {
-      .variant = -1, .home = -1, .recompute = DSP_RECOMPUTE_FULL, .zero = zero};
+      .home = -1, .recompute = DSP_RECOMPUTE_FULL, .zero = zero};
   space.degree[DSP_AXIS_CFG] = space.degree[DSP_AXIS_TP] = 1;
   return dsp_enumerate_plans(job, &space);
 }

@@ -323,18 +323,24 @@ static gboolean set_degrees(DspPlanSpace *space, const char *text,
   return TRUE;
 }
 
+/* The name as the tables spell it: of `method`, or of any if NULL. */
 static gboolean find_variant(const DspMethod *method, const char *name,
-                             int *variant, GError **error) {
+                             const char **variant, GError **error) {
+  const DspMethod *const *methods;
+  const guint n = dsp_methods(&methods);
   g_autoptr(GPtrArray) names = g_ptr_array_new();
-  if (!method) {
-    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "needs '--method'");
-    return FALSE;
-  }
-  *variant = dsp_method_variant(method, name);
-  if (*variant >= 0)
-    return TRUE;
-  for (int i = 0; method->variants[i]; i++)
-    g_ptr_array_add(names, (gpointer)method->variants[i]);
+  for (guint i = 0; i < n; i++)
+    for (int j = 0; methods[i]->variants[j]; j++) {
+      if (method && methods[i] != method)
+        continue;
+      if (g_str_equal(methods[i]->variants[j], name)) {
+        *variant = methods[i]->variants[j];
+        return TRUE;
+      }
+      if (!g_ptr_array_find_with_equal_func(names, methods[i]->variants[j],
+                                            g_str_equal, NULL))
+        g_ptr_array_add(names, (gpointer)methods[i]->variants[j]);
+    }
   return fail_name(error, "variant", name, names);
 }
 
@@ -357,7 +363,7 @@ static gboolean fill_space(DspTask *task, const DspJobOptions *o,
   DspPlanSpace *space = &task->space;
   const gboolean train = task->job.mode == DSP_MODE_TRAIN;
   enum { DEFAULT_ZERO = 2 };
-  space->variant = space->home = -1;
+  space->home = -1;
   space->recompute = train && o->recompute != DSP_RECOMPUTE_NONE
                          ? DSP_RECOMPUTE_FULL
                          : DSP_RECOMPUTE_NONE;

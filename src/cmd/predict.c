@@ -54,10 +54,11 @@ static DspAxisName axis_of(const DspMethod *method) {
 static DspPlan misfit(const DspTask *task) {
   const DspPlanSpace *space = &task->space;
   DspPlan plan = {.method = space->method,
-                  .variant = (guint)MAX(space->variant, 0),
                   .home = space->home,
                   .recompute = space->recompute,
                   .zero = space->zero};
+  if (space->variant)
+    plan.variant = (guint)dsp_method_variant(plan.method, space->variant);
   for (int i = 0; i < DSP_N_AXES; i++)
     plan.degree[i] = MAX(space->degree[i], 1);
   if (space->sequence && degree_of(&plan) == 1)

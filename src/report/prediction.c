@@ -320,9 +320,7 @@ static DspValue get_space(gconstpointer row, guint index) {
   case SPACE_METHOD:
     return space->method ? dsp_string(space->method->name) : dsp_null();
   case SPACE_VARIANT:
-    return space->method && space->variant >= 0
-               ? dsp_string(space->method->variants[space->variant])
-               : dsp_null();
+    return space->variant ? dsp_string(space->variant) : dsp_null();
   case SPACE_SEQUENCE:
     return count_or_null(space->sequence);
   case SPACE_HOME:

@@ -40,6 +40,7 @@ const DspMethod dsp_method_megatron_sp = {
     .name = "megatron-sp",
     .summary = "gathers tokens around divided weights",
     .variants = variants,
+    .published = 1u << PUBLISHED,
     .axes = 1u << DSP_AXIS_SP,
     .embedded = TRUE,
     .degree_names = {[DSP_AXIS_SP] = "sp"},

@@ -17,6 +17,7 @@ const DspMethod dsp_method_megatron_tp = {
     .name = "megatron-tp",
     .summary = "divides weights, all tokens on every rank",
     .variants = variants,
+    .published = 1u << PUBLISHED,
     .axes = 1u << DSP_AXIS_TP,
     .embedded = TRUE,
     .degree_names = {[DSP_AXIS_TP] = "tp"},

@@ -11,6 +11,8 @@ typedef struct DspBuilder DspBuilder; /* schedule/build.h */
 struct DspMethod {
   const char *name, *summary;
   const char *const *variants; /* NULL-terminated; [0] is the default */
+  guint published;   /* bit set of variants that repeat published benchmark
+                        code, right or not: no candidates of a choice */
   guint axes;        /* bit set of mesh axes that carry its degree: none,
                         one, or ring and sp (their product) */
   gboolean embedded; /* shards one dimension for good */

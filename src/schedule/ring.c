@@ -31,6 +31,7 @@ const DspMethod dsp_method_ring = {
     .name = "ring",
     .summary = "passes keys and values round while attending",
     .variants = variants,
+    .published = 1u << PUBLISHED,
     .axes = 1u << DSP_AXIS_RING,
     .embedded = TRUE,
     .balanced = 1u << BEST,

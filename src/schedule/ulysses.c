@@ -49,6 +49,7 @@ const DspMethod dsp_method_ulysses = {
     .name = "ulysses",
     .summary = "exchanges tokens for heads around attention",
     .variants = variants,
+    .published = 1u << PUBLISHED,
     .axes = 1u << DSP_AXIS_SP,
     .embedded = TRUE,
     .degree_names = {[DSP_AXIS_SP] = "ulysses"},

@@ -55,19 +55,29 @@ static gint by_rate(gconstpointer a, gconstpointer b) {
   return (y > x) - (y < x);
 }
 
-static double best_embedded(GArray *plans) {
-  for (guint i = 0; i < plans->len; i++)
-    if (at(plans, i)->prediction.plan.method->embedded)
-      return at(plans, i)->prediction.samples_per_s;
+static gboolean is_candidate(const DspPlanSpace *space,
+                             const DspPrediction *p) {
+  const DspMethod *method = p->plan.method;
+  return p->feasible &&
+         (space->variant || !(method->published & (1u << p->plan.variant)));
+}
+
+static double best_embedded(const DspPlanSpace *space, GArray *plans) {
+  for (guint i = 0; i < plans->len; i++) {
+    const DspPrediction *p = &at(plans, i)->prediction;
+    if (p->plan.method->embedded && is_candidate(space, p))
+      return p->samples_per_s;
+  }
   return 0;
 }
 
-static gboolean is_first_of_method(GArray *plans, guint i) {
-  for (guint j = 0; j < i; j++)
-    if (at(plans, j)->prediction.plan.method ==
-        at(plans, i)->prediction.plan.method)
-      return FALSE;
-  return at(plans, i)->prediction.feasible;
+static void choose(const DspPlanSpace *space, GArray *plans) {
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  for (guint i = 0; i < plans->len; i++) {
+    DspCompared *c = at(plans, i);
+    c->chosen = is_candidate(space, &c->prediction) &&
+                g_hash_table_add(seen, (gpointer)c->prediction.plan.method);
+  }
 }
 
 GArray *dsp_compare(const DspJob *job, const DspPlanSpace *space,
@@ -75,11 +85,9 @@ GArray *dsp_compare(const DspJob *job, const DspPlanSpace *space,
                     gboolean best_only) {
   GArray *plans = predict_all(job, space, prices, options, best_only);
   g_array_sort(plans, by_rate);
-  double embedded = best_embedded(plans);
-  for (guint i = 0; i < plans->len; i++) {
-    at(plans, i)->chosen = is_first_of_method(plans, i);
-    if (embedded > 0)
-      at(plans, i)->speedup = at(plans, i)->prediction.samples_per_s / embedded;
-  }
+  double embedded = best_embedded(space, plans);
+  choose(space, plans);
+  for (guint i = 0; embedded > 0 && i < plans->len; i++)
+    at(plans, i)->speedup = at(plans, i)->prediction.samples_per_s / embedded;
   return plans;
 }

@@ -8,9 +8,10 @@
 
 typedef struct {
   DspPrediction prediction;
-  gboolean chosen; /* the best of its method */
-  double speedup;  /* samples/s over those of the best embedded plan; 0: there
-                      is none, or this plan does not run */
+  gboolean chosen; /* the best of its method; a variant that repeats published
+                      benchmark code is chosen only if it was asked for */
+  double speedup;  /* samples/s over those of the best embedded plan that could
+                      be chosen; 0: there is none, or this does not run */
 } DspCompared;
 
 /* Predicts every plan of the space. Plans that run come first, most samples a

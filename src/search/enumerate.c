@@ -78,7 +78,8 @@ GArray *dsp_enumerate_plans(const DspJob *job, const DspPlanSpace *space) {
   for (guint i = 0; i < n; i++)
     for (guint j = 0; methods[i]->variants[j]; j++)
       if ((!space->method || space->method == methods[i]) &&
-          (space->variant < 0 || (guint)space->variant == j))
+          (!space->variant ||
+           g_str_equal(space->variant, methods[i]->variants[j])))
         add_variant(&e, methods[i], j);
   return e.plans;
 }

@@ -11,7 +11,7 @@ typedef struct {
   int64_t sequence;           /* degree that carries the method; 0: every */
   int64_t degree[DSP_N_AXES]; /* 0: free (dp, ring, sp), or 1 (cfg, tp) */
   const DspMethod *method;    /* NULL: every */
-  int variant;                /* -1: every */
+  const char *variant;        /* by name, NULL: every */
   int home;
   DspRecompute recompute;
   int zero;
