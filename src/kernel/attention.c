@@ -239,6 +239,13 @@ static DspAttentionKernel available(const DspGpu *gpu,
   return DSP_KERNEL_NATIVE;
 }
 
+DspAttentionKernel dsp_attention_usual(const DspGpu *gpu) {
+  enum { HOPPER = 90, BLACKWELL = 100 };
+  if (gpu->tile_family >= BLACKWELL)
+    return DSP_KERNEL_FA4;
+  return gpu->tile_family >= HOPPER ? DSP_KERNEL_FA3 : DSP_KERNEL_FA2;
+}
+
 /* No kernel is faster than its arithmetic and its traffic allow. */
 static double attention_bound(const DspGpu *gpu, const DspAttentionShape *s,
                               DspDirection direction) {

@@ -24,6 +24,10 @@ double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *shape,
                           DspDirection direction, DspAttentionKernel kernel,
                           DspClocks clocks);
 
+/* The kernel that codes use on such a GPU where they do not say: FlashAttention
+ * 4 on Blackwell, 3 on Hopper, 2 on those before. */
+DspAttentionKernel dsp_attention_usual(const DspGpu *gpu);
+
 /* A pointwise or copy kernel that moves `bytes` (read + write): one of the
  * framework's own, or `fused` as a compiler makes it. */
 double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
