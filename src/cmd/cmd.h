@@ -93,6 +93,7 @@ gboolean dsp_option_fail(GError **error, const char *name, const char *format,
 void dsp_command_help_text(const DspCommand *command, GString *out);
 
 extern const DspCommand dsp_command_compare, dsp_command_cost, dsp_command_help,
-    dsp_command_list, dsp_command_predict, dsp_command_show, dsp_command_topo;
+    dsp_command_list, dsp_command_predict, dsp_command_score, dsp_command_show,
+    dsp_command_topo;
 
 #endif

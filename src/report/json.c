@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON: {"schema", "inputs", "results"}. Written here and not by cJSON, whose
+/* JSON: {"schema", "inputs", "results", ...}. Written here and not by cJSON, whose
  * numbers do not round-trip. One key a line, a group of keys in one line. */
 #include "report/report.h"
 #include <math.h>
@@ -136,6 +136,11 @@ static void write(const DspReport *report, const DspStyle *style,
   add_section(out, "inputs", report->inputs);
   add_key(out, "results");
   add_array(out, report->results, 1);
+  for (const DspSection *s = report->sections; s && s->key; s++) {
+    g_string_append(out, ",\n  ");
+    add_key(out, s->key);
+    add_array(out, s->table, 1);
+  }
   g_string_append(out, "\n}\n");
 }
 

@@ -94,12 +94,19 @@ typedef struct {
   gboolean colour; /* escape sequences of a terminal */
 } DspStyle;
 
+/* A further list of a report, which only JSON shows. */
+typedef struct {
+  const char *key; /* NULL ends them */
+  const DspTable *table;
+} DspSection;
+
 typedef struct DspReport DspReport;
 struct DspReport {
   const char *schema;         /* "dspsim.predict/1" */
   const DspTable *inputs;     /* of one row */
   const DspTable *results;    /* what was asked for */
   const DspTable *provenance; /* of one row, or NULL */
+  const DspSection *sections; /* behind the results, or NULL */
   void (*text)(const DspReport *report, const DspStyle *style, GString *out);
   gconstpointer data; /* for text */
 };

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is predicted for a point. */
+#ifndef DSP_MEASUREMENT_PREDICT_POINT_H
+#define DSP_MEASUREMENT_PREDICT_POINT_H
+
+#include "measurement/inventory.h"
+#include "measurement/measurements.h"
+
+/* Sets *predicted in the unit of point->measured. DSP_ERROR_INFEASIBLE with the
+ * reason where nothing can be predicted: a name is not installed, or the plan
+ * cannot run. Other errors are those of the files that the point names. */
+gboolean dsp_point_predict(DspInventory *inventory, const DspPoint *point,
+                           double *predicted, GError **error);
+
+/* Parts of the measured value that are neither modelled nor known: bits of
+ * DspOutside. */
+guint dsp_point_unmodelled(const DspPoint *point);
+
+#endif
