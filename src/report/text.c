@@ -28,7 +28,7 @@ static DspScale scale_by(const Unit *unit, double least) {
     unit++;
   DspScale scale = {unit->divisor, unit->unit, 0};
   const double value = fabs(least) / unit->divisor;
-  for (double digits = 100; scale.decimals < 3 && value < digits; digits /= 10)
+  for (double digits = 100; scale.decimals < 6 && value < digits; digits /= 10)
     scale.decimals++;
   return scale;
 }
