@@ -373,7 +373,7 @@ static gboolean read_mesh(DspCluster *cluster, const DspJson *json,
   return TRUE;
 }
 
-static gboolean read_cluster(DspCluster *cluster, GError **error) {
+gboolean dsp_cluster_read(DspCluster *cluster, GError **error) {
   const DspJson *json = cluster->json;
   g_auto(File) file = {0};
   if (!read_root(json, cluster_root, CLUSTER_SCHEMA, &file, error) ||
@@ -427,7 +427,7 @@ static gboolean load_file(DspCluster *cluster, const char *name,
   if (!cluster->file || !(cluster->json = dsp_json_load(cluster->file, error)))
     return FALSE;
   cluster->sha256 = g_strdup(dsp_json_sha256(cluster->json));
-  return read_cluster(cluster, error);
+  return dsp_cluster_read(cluster, error);
 }
 
 DspCluster *dsp_cluster_load(const char *name, GError **error) {

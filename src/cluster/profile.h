@@ -24,6 +24,9 @@ gboolean dsp_check_ranges(const DspJson *json, const cJSON *node,
 /* A cluster with every default of dspsim-hwprofile(5). */
 DspCluster *dsp_cluster_new(const char *name);
 
+/* Fills the cluster from the profile in its `json`. */
+gboolean dsp_cluster_read(DspCluster *cluster, GError **error);
+
 /* Loads what `gpu`, `host`, `intra` and `inter` name into the cluster; NULL
  * names are skipped. */
 gboolean dsp_cluster_load_parts(DspCluster *cluster, const char *gpu,
