@@ -43,7 +43,7 @@ void dsp_test_transports(DspCluster *cluster) {
       .efficiency_ll128 = 0.9375,
   };
   cluster->intra = cluster->inter = transport;
-  cluster->nccl_version = 2.28;
+  cluster->nccl_version = 22800;
 }
 
 static CU_SuiteInfo suites[] = {

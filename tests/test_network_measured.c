@@ -44,8 +44,9 @@ static double error_of(const cJSON *point, DspCollective collective) {
   const guint nodes = (guint)number_of(point, "nodes");
   const guint gpus = (guint)number_of(point, "gpus_per_node");
   const DspAxis axis = {nodes * gpus, nodes * gpus, 1};
-  cluster->nccl_version =
-      g_ascii_strtod(string_of(point, "nccl"), NULL); /* "2.27.3" is 2.27 */
+  DSP_CHECK(
+      dsp_parse_nccl_version(string_of(point, "nccl"), &cluster->nccl_version),
+      "version '%s'", string_of(point, "nccl"));
   g_autoptr(DspTopology) topology =
       dsp_topology_new_partial(cluster, nodes, gpus, &error);
   DSP_CHECK_NO_ERROR(error);

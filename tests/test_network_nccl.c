@@ -102,7 +102,7 @@ static void test_choices(void) {
         open_machine(choices[i].cluster, choices[i].nodes, choices[i].gpus);
     const guint ranks = choices[i].nodes * choices[i].gpus;
     const DspAxis axis = {ranks, ranks, 1};
-    machine.cluster->nccl_version = 2.27;
+    machine.cluster->nccl_version = 22700;
     g_autoptr(DspPrice) price =
         dsp_price_new(machine.topology, &axis, -1, choices[i].collective,
                       choices[i].bytes, NULL);

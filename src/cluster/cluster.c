@@ -137,11 +137,15 @@ static const DspField price_fields[] = {
     {NULL},
 };
 
+typedef struct {
+  char *version, *algorithm;
+} Nccl;
+
 static const DspField nccl_fields[] = {
-    FIELD("version", NUMBER, nccl_version, DSP_FIELD_OPTIONAL,
-          "version, such as 2.28"),
-    FIELD("algorithm", STRING, nccl_algorithm, DSP_FIELD_OPTIONAL,
-          "forced, as NCCL_ALGO"),
+    {"version", DSP_FIELD_STRING, G_STRUCT_OFFSET(Nccl, version),
+     DSP_FIELD_OPTIONAL, NULL, "version, such as \"2.28\""},
+    {"algorithm", DSP_FIELD_STRING, G_STRUCT_OFFSET(Nccl, algorithm),
+     DSP_FIELD_OPTIONAL, NULL, "forced, as NCCL_ALGO"},
     {NULL},
 };
 
@@ -163,10 +167,6 @@ static const DspRange fabric_ranges[] = {
     {"max_nodes", 1, DSP_MAX_NODES},
     {NULL},
 };
-static const DspRange nccl_ranges[] = {
-    {"version", 2, 3},
-    {NULL},
-};
 
 /* The objects of a file that fill the cluster, in this order. `shared`: the
  * host file gives all of it, so that a cluster may give only what differs. */
@@ -184,7 +184,6 @@ static const struct {
     {G_STRUCT_OFFSET(File, fabric), fabric_fields, fabric_ranges, FALSE},
     {G_STRUCT_OFFSET(File, launch), launch_fields, NULL, TRUE},
     {G_STRUCT_OFFSET(File, price), price_fields, NULL, FALSE},
-    {G_STRUCT_OFFSET(File, nccl), nccl_fields, nccl_ranges, FALSE},
 };
 
 static const DspField cluster_root[] = {
@@ -373,13 +372,30 @@ static gboolean read_mesh(DspCluster *cluster, const DspJson *json,
   return TRUE;
 }
 
+static gboolean read_nccl(DspCluster *cluster, const DspJson *json,
+                          const cJSON *node, GError **error) {
+  Nccl nccl = {NULL, NULL};
+  if (!node)
+    return TRUE;
+  gboolean ok = dsp_json_read(json, node, nccl_fields, &nccl, error);
+  g_autofree char *version = nccl.version;
+  cluster->nccl_algorithm = nccl.algorithm;
+  if (!ok || !version ||
+      dsp_parse_nccl_version(version, &cluster->nccl_version))
+    return ok;
+  return dsp_json_fail(json, cJSON_GetObjectItemCaseSensitive(node, "version"),
+                       error, "'version' must be such as \"2.28\", not \"%s\"",
+                       version);
+}
+
 gboolean dsp_cluster_read(DspCluster *cluster, GError **error) {
   const DspJson *json = cluster->json;
   g_auto(File) file = {0};
   if (!read_root(json, cluster_root, CLUSTER_SCHEMA, &file, error) ||
       !load_named_parts(cluster, json, &file, error) ||
       !read_sections(cluster, json, &file, TRUE, error) ||
-      !read_mesh(cluster, json, file.mesh, error))
+      !read_mesh(cluster, json, file.mesh, error) ||
+      !read_nccl(cluster, json, file.nccl, error))
     return FALSE;
   cluster->title = g_steal_pointer(&file.title);
   const char *why = dsp_cluster_complete(cluster);
@@ -395,7 +411,7 @@ DspCluster *dsp_cluster_new(const char *name) {
   cluster->gpudirect = TRUE;
   cluster->fabric = DSP_FABRIC_NONE;
   cluster->oversubscription = 1;
-  cluster->nccl_version = 2.28;
+  cluster->nccl_version = 22800;
   cluster->memory_reserved = 0.05;
   return cluster;
 }

@@ -114,7 +114,7 @@ typedef struct {
   int64_t max_nodes;       /* 0: not limited */
   DspTransport intra, inter;
   char *nccl_algorithm; /* forced, as NCCL_ALGO, or NULL */
-  double nccl_version;  /* 2.28 */
+  int64_t nccl_version; /* as NCCL_VERSION_CODE: 22800 is 2.28 */
   DspLaunchCosts launch;
   double memory_reserved; /* share of GPU memory that is not for tensors */
   double price;           /* a GPU hour, 0: not given */
@@ -135,6 +135,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspCluster, dsp_cluster_free)
  * mesh, GPUs on several CPUs, an NVLink domain of many nodes). The caller
  * frees. */
 char *dsp_cluster_describe(const DspCluster *cluster);
+
+/* "2.28" is 22800, "2.27.3" 22703; FALSE if it is no version of two or three
+ * numbers below 100. And back; the caller frees. */
+gboolean dsp_parse_nccl_version(const char *text, int64_t *version);
+char *dsp_format_nccl_version(int64_t version);
 
 /* ------------------------------------------------------------------------- */
 

@@ -44,7 +44,10 @@ static gboolean is_healthy(const DspScoreAnswer *answer, GError **error) {
   guint unhealthy = 0;
   for (guint i = 0; i < answer->runs->len; i++)
     unhealthy += g_array_index(answer->runs, DspRunHealth, i).unhealthy;
-  return !unhealthy || dsp_refuse(error, "%u runs are unhealthy", unhealthy);
+  if (!answer->runs->len)
+    return dsp_refuse(error, "no run of a collective could be judged");
+  return !unhealthy || dsp_refuse(error, "%u of %u runs are unhealthy",
+                                  unhealthy, answer->runs->len);
 }
 
 static gboolean is_near(const DspScoreAnswer *answer, int64_t percent,

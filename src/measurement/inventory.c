@@ -133,9 +133,9 @@ const DspModel *dsp_inventory_model(DspInventory *inventory, const char *name,
 
 /* Versions of NCCL choose differently: each has a cluster of its own. */
 const DspCluster *dsp_inventory_cluster(DspInventory *inventory,
-                                        const char *name, double nccl,
+                                        const char *name, int64_t nccl,
                                         GError **error) {
-  g_autofree char *key = g_strdup_printf("%s %.2f", name, nccl);
+  g_autofree char *key = g_strdup_printf("%s %" G_GINT64_FORMAT, name, nccl);
   DspCluster *cluster = take(inventory, CLUSTERS, key, name, error);
   if (cluster && nccl > 0)
     cluster->nccl_version = nccl;
@@ -145,8 +145,9 @@ const DspCluster *dsp_inventory_cluster(DspInventory *inventory,
 DspPrices *dsp_inventory_prices(DspInventory *inventory,
                                 const DspCluster *cluster, guint nodes,
                                 guint gpus, GError **error) {
-  g_autofree char *key = g_strdup_printf("%s %.2f %u %u", cluster->name,
-                                         cluster->nccl_version, nodes, gpus);
+  g_autofree char *key =
+      g_strdup_printf("%s %" G_GINT64_FORMAT " %u %u", cluster->name,
+                      cluster->nccl_version, nodes, gpus);
   Site *site = g_hash_table_lookup(inventory->sites, key);
   if (site)
     return site->prices;
@@ -182,7 +183,7 @@ GArray *dsp_inventory_files(const DspInventory *inventory) {
           shelf_types[i].folder,
           G_STRUCT_MEMBER(char *, thing, shelf_types[i].name),
           G_STRUCT_MEMBER(char *, thing, shelf_types[i].sha256)};
-      if (g_hash_table_add(seen, (gpointer)file.name))
+      if (file.sha256 && g_hash_table_add(seen, (gpointer)file.name))
         g_array_append_val(files, file);
     }
   }

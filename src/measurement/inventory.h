@@ -20,9 +20,9 @@ const DspGpu *dsp_inventory_gpu(DspInventory *inventory, const char *name,
                                 GError **error);
 const DspModel *dsp_inventory_model(DspInventory *inventory, const char *name,
                                     GError **error);
-/* `nccl`: its version, 2.27, or 0 for that of the profile. */
+/* `nccl`: its version, 22703, or 0 for that of the profile. */
 const DspCluster *dsp_inventory_cluster(DspInventory *inventory,
-                                        const char *name, double nccl,
+                                        const char *name, int64_t nccl,
                                         GError **error);
 
 /* Prices on the first `gpus` GPUs of each of `nodes` nodes, or, with `nodes` 0,

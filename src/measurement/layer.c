@@ -71,8 +71,8 @@ static void observe(gpointer data, guint rank, const DspSegment *segment,
 }
 
 gboolean dsp_layer_time(const DspLayer *layer, const DspJob *job,
-                        const DspPlan *plan, DspPrices *prices, double *seconds,
-                        GError **error) {
+                        const DspPlan *plan, DspPrices *prices,
+                        double seconds[DSP_N_PASSES], GError **error) {
   DspJob own = *job;
   own.model = &layer->model;
   own.lengths = dsp_model_default_lengths(&layer->model);
@@ -85,9 +85,7 @@ gboolean dsp_layer_time(const DspLayer *layer, const DspJob *job,
   const DspSimOptions options = {.observer = {observe, &span}};
   DspSimResult result;
   dsp_simulate(schedule, prices, &options, &result);
-  *seconds = 0;
   for (int i = 0; i < DSP_N_PASSES; i++)
-    if (span.start[i] < INFINITY)
-      *seconds += span.end[i] - span.start[i];
+    seconds[i] = span.start[i] < INFINITY ? span.end[i] - span.start[i] : 0;
   return TRUE;
 }

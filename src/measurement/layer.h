@@ -5,7 +5,7 @@
 #ifndef DSP_MEASUREMENT_LAYER_H
 #define DSP_MEASUREMENT_LAYER_H
 
-#include "schedule/plan.h"
+#include "schedule/schedule.h"
 #include "sim/prices.h"
 
 /* A model of one block, in which `op` works on one sequence of `tokens` tokens
@@ -17,12 +17,11 @@ DspLayer *dsp_layer_new(const DspOp *op, int64_t tokens);
 void dsp_layer_free(DspLayer *layer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspLayer, dsp_layer_free)
 
-/* Sets *seconds to the time from the operation's first step to its last, on the
- * slowest rank, of the forward pass and, in training, the backward pass
- * together. `job` says all but model and lengths. DSP_ERROR_INFEASIBLE where
- * the plan cannot run. */
+/* Sets seconds[PASS] to the time from the operation's first step to its last in
+ * that pass, on all ranks; 0 where it has none. `job` says all but model and
+ * lengths. DSP_ERROR_INFEASIBLE where the plan cannot run. */
 gboolean dsp_layer_time(const DspLayer *layer, const DspJob *job,
-                        const DspPlan *plan, DspPrices *prices, double *seconds,
-                        GError **error);
+                        const DspPlan *plan, DspPrices *prices,
+                        double seconds[DSP_N_PASSES], GError **error);
 
 #endif

@@ -137,16 +137,18 @@ static gboolean read_document(DspMeasurements *m, const DspJson *json,
   return read_points(m, json, document.points, error);
 }
 
-DspMeasurements *dsp_measurements_load(const char *file, GError **error) {
-  g_autoptr(DspJson) json = dsp_json_load(file, error);
-  if (!json)
-    return NULL;
+DspMeasurements *dsp_measurements_read(const DspJson *json, GError **error) {
   g_autoptr(DspMeasurements) m = g_new0(DspMeasurements, 1);
-  m->file = g_strdup(file);
+  m->file = g_strdup(dsp_json_name(json));
   m->sha256 = g_strdup(dsp_json_sha256(json));
   m->points = g_array_new(FALSE, FALSE, sizeof(DspPoint));
   g_array_set_clear_func(m->points, point_clear);
   return read_document(m, json, error) ? g_steal_pointer(&m) : NULL;
+}
+
+DspMeasurements *dsp_measurements_load(const char *file, GError **error) {
+  g_autoptr(DspJson) json = dsp_json_load(file, error);
+  return json ? dsp_measurements_read(json, error) : NULL;
 }
 
 void dsp_measurements_free(DspMeasurements *m) {

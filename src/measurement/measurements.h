@@ -39,7 +39,7 @@ typedef struct {
   int64_t nodes, gpus_per_node, bytes; /* bytes: as nccl-tests counts size */
   int collective;                      /* DspCollective */
   char *nccl;                          /* version, or NULL */
-  double version;                      /* 2.27 for "2.27.3"; 0: not given */
+  int64_t version;                     /* 22703 for "2.27.3"; 0: not given */
   int processes;                       /* -1: not given */
 } DspCollectivePoint;
 
@@ -137,6 +137,8 @@ typedef struct {
 /* Reads a file. DSP_ERROR_INPUT with the position of what is wrong. Free with
  * dsp_measurements_free. */
 DspMeasurements *dsp_measurements_load(const char *file, GError **error);
+/* The same of a document that has been read; it is not kept. */
+DspMeasurements *dsp_measurements_read(const DspJson *json, GError **error);
 void dsp_measurements_free(DspMeasurements *measurements);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspMeasurements, dsp_measurements_free)
 

@@ -151,22 +151,10 @@ static gboolean check_gpus(const DspJson *json, const cJSON *node, int64_t gpus,
          fail_key(json, node, "gpus", error, "must be at most 2^20");
 }
 
-/* "2.27.3" is 2.27, "2.8.4" is 2.08: as profiles have it. */
-static gboolean parse_version(const char *text, double *version) {
-  g_auto(GStrv) parts = g_strsplit(text, ".", 3);
-  guint64 number[2];
-  for (guint i = 0; i < G_N_ELEMENTS(number); i++)
-    if (!parts[i] ||
-        !g_ascii_string_to_unsigned(parts[i], 10, 0, 99, &number[i], NULL))
-      return FALSE;
-  *version = (double)number[0] + (double)number[1] / 100;
-  return TRUE;
-}
-
 static gboolean finish_collective(DspPointText *text, const DspJson *json,
                                   const cJSON *node, GError **error) {
   DspCollectivePoint *p = &text->point.collective;
-  if (p->nccl && !parse_version(p->nccl, &p->version))
+  if (p->nccl && !dsp_parse_nccl_version(p->nccl, &p->version))
     return fail_key(json, node, "nccl", error,
                     "must be a version such as \"2.27.3\"");
   if (p->nodes > MAX_GPUS || p->gpus_per_node > MAX_GPUS / p->nodes)

@@ -74,6 +74,54 @@ static gboolean predict_attention(DspInventory *inventory,
   return TRUE;
 }
 
+/* Operations that the framework runs as a chain of kernels, as the schedules of
+ * models have them; moves: of the fused ideal, in units of the tensor. */
+static const struct {
+  DspOpKind kind;
+  int moves; /* 0: no such operation */
+  DspPass pass;
+} chains[DSP_N_MEMORY_OPS] = {
+    [DSP_MEMORY_NORM] = {DSP_OP_NORM, 2, DSP_PASS_FORWARD},
+    [DSP_MEMORY_NORM_BACKWARD] = {DSP_OP_NORM, 3, DSP_PASS_BACKWARD},
+    [DSP_MEMORY_ROPE] = {DSP_OP_ROPE, 2, DSP_PASS_FORWARD},
+};
+
+static DspLayer *chain_of(const DspMemoryPoint *p) {
+  enum { WIDTH = 1024 }; /* any: only bytes count */
+  const DspOp op = {
+      .kind = chains[p->op].kind, .rms = TRUE, .in = WIDTH, .out = WIDTH};
+  const int64_t row = (int64_t)chains[p->op].moves * WIDTH *
+                      dsp_dtype_bytes((DspDtype)p->dtype);
+  return dsp_layer_new(&op, MAX(p->bytes / row, 1));
+}
+
+static gboolean predict_chain(DspInventory *inventory, const DspMemoryPoint *p,
+                              double *predicted, GError **error) {
+  g_autofree char *one = g_strdup_printf("node:1 gpu:1 type:%s", p->gpu);
+  if (!chains[p->op].moves)
+    return dsp_refuse(error, "no operation of models is such a chain of '%s'",
+                      dsp_memory_op_names[p->op]);
+  const DspCluster *cluster = dsp_inventory_cluster(inventory, one, 0, error);
+  DspPrices *prices =
+      cluster ? dsp_inventory_prices(inventory, cluster, 0, 1, error) : NULL;
+  if (!prices)
+    return FALSE;
+  const DspJob job = {.cluster = cluster,
+                      .gpus = 1,
+                      .mode = DSP_MODE_TRAIN,
+                      .batch = 1,
+                      .dtype = (DspDtype)p->dtype};
+  const DspPlan plan = {.method = dsp_method_find("single"),
+                        .degree = {1, 1, 1, 1, 1},
+                        .home = -1};
+  g_autoptr(DspLayer) layer = chain_of(p);
+  double seconds[DSP_N_PASSES];
+  if (!dsp_layer_time(layer, &job, &plan, prices, seconds, error))
+    return FALSE;
+  *predicted = MICRO * seconds[chains[p->op].pass];
+  return TRUE;
+}
+
 static gboolean predict_memory(DspInventory *inventory, const DspPoint *point,
                                double *predicted, GError **error) {
   const DspMemoryPoint *p = &point->memory;
@@ -81,7 +129,7 @@ static gboolean predict_memory(DspInventory *inventory, const DspPoint *point,
   if (!gpu)
     return FALSE;
   if (!p->fused)
-    return dsp_refuse(error, "a chain of kernels by the framework");
+    return predict_chain(inventory, p, predicted, error);
   *predicted = MICRO * dsp_memory_time(gpu, (DspMemoryOp)p->op,
                                        (double)p->bytes, p->fused);
   return TRUE;
@@ -225,10 +273,10 @@ static gboolean predict_layer(DspInventory *inventory, const DspPoint *point,
   DspPrices *prices =
       dsp_inventory_prices(inventory, cluster, 0, job.gpus, error);
   g_autoptr(DspLayer) layer = dsp_layer_new(&op, p->seq);
-  double seconds;
-  if (!prices || !dsp_layer_time(layer, &job, &plan, prices, &seconds, error))
+  double seconds[DSP_N_PASSES];
+  if (!prices || !dsp_layer_time(layer, &job, &plan, prices, seconds, error))
     return FALSE;
-  *predicted = MICRO * seconds;
+  *predicted = MICRO * (seconds[DSP_PASS_FORWARD] + seconds[DSP_PASS_BACKWARD]);
   return TRUE;
 }
 

@@ -162,7 +162,7 @@ static double tree_latency(const Tuning *t, DspProtocol protocol, double base) {
 }
 
 static double latency(const Tuning *t, Tuned algorithm, DspProtocol protocol) {
-  const int era = t->job->cluster->nccl_version >= 2.14 ? 1 : 0;
+  const int era = t->job->cluster->nccl_version >= 21400 ? 1 : 0;
   switch (algorithm) {
   case RING:
     return ring_latency(t, protocol, base_latency[era][RING][protocol]);
@@ -286,9 +286,9 @@ static const DspAlgorithm *tune(const DspNcclJob *job, DspProtocol *protocol,
 
 /* Send/recv has LL up to 16 KiB a channel, inside a node only. */
 static DspProtocol p2p_protocol(const DspNcclJob *job) {
-  const double version = job->cluster->nccl_version;
-  const guint channels = version < 2.225   ? 1
-                         : version < 2.295 ? dsp_p2p_peer_channels(job)
+  const int64_t version = job->cluster->nccl_version;
+  const guint channels = version < 22300   ? 1
+                         : version < 22900 ? dsp_p2p_peer_channels(job)
                                            : dsp_p2p_channels(job);
   const DspNcclOptions *o = job->options;
   if (o && o->protocol >= 0)

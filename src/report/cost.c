@@ -167,7 +167,7 @@ static DspValue get_input(gconstpointer data, guint index) {
       [CLUSTER] = dsp_string(job->cluster->name),
       [SHA256] = dsp_string(job->cluster->sha256),
       [GPU] = dsp_string(job->cluster->gpu->name),
-      [NCCL_VERSION] = dsp_number(job->cluster->nccl_version),
+      [NCCL_VERSION] = dsp_integer(job->cluster->nccl_version),
       [WORLD] = dsp_integer(job->axis.world),
       [GROUP_SIZE] = dsp_integer(job->axis.size),
       [STRIDE] = dsp_integer(job->axis.stride),
@@ -218,13 +218,14 @@ static void add_time(DspGrid *grid, double seconds) {
 
 static void add_job(const DspCostJob *job, GString *out) {
   const guint nodes = nodes_of(job), groups = groups_of(job);
+  g_autofree char *version =
+      dsp_format_nccl_version(job->cluster->nccl_version);
   g_string_append_printf(out,
-                         "# %s on %s (%s), NCCL %.15g\n"
+                         "# %s on %s (%s), NCCL %s\n"
                          "# %u ranks on %u node%s",
                          dsp_collective_names[job->collective],
-                         job->cluster->name, job->cluster->gpu->name,
-                         job->cluster->nccl_version, job->axis.size, nodes,
-                         nodes > 1 ? "s" : "");
+                         job->cluster->name, job->cluster->gpu->name, version,
+                         job->axis.size, nodes, nodes > 1 ? "s" : "");
   if (job->axis.stride > 1)
     g_string_append_printf(out, ", %u GPUs apart", job->axis.stride);
   if (groups > 1)

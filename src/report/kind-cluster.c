@@ -94,7 +94,7 @@ static DspValue get(gconstpointer data, guint index) {
       [NODES_PER_LEAF] = count(c->nodes_per_leaf),
       [OVERSUBSCRIPTION] = positive(c->oversubscription),
       [MAX_NODES] = count(c->max_nodes),
-      [NCCL_VERSION] = positive(c->nccl_version),
+      [NCCL_VERSION] = count(c->nccl_version),
       [PRICE] = positive(c->price),
       [CURRENCY] = dsp_string(c->currency),
       [DESCRIPTION] = dsp_string(row->description),
