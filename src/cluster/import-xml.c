@@ -75,6 +75,7 @@ typedef struct {
   GArray *gpus, *links; /* Gpu, as machine->gpus; Link */
   guint slot, n_slots, cpu;
   guint depth;                         /* of PCI bridges */
+  gboolean ended;                      /* there was a <system> */
   char *bus, *device, *speed, *vendor; /* of the innermost bridge, the CPU */
 } Reader;
 
@@ -220,7 +221,7 @@ static gboolean (*const begins[N_ELEMENTS])(Reader *, Attributes, GError **) = {
 
 static gboolean fits(const Reader *r, Element element) {
   if (r->open->len == 0)
-    return elements[element].parents == 0;
+    return elements[element].parents == 0 && !r->ended;
   const Element parent = g_array_index(r->open, Element, r->open->len - 1);
   return (elements[element].parents & IN(parent)) != 0;
 }
@@ -250,6 +251,7 @@ static void end_element(GMarkupParseContext *context, const char *name,
   if (g_array_index(r->open, Element, r->open->len - 1) == PCI)
     r->depth--;
   g_array_set_size(r->open, r->open->len - 1);
+  r->ended = r->open->len == 0;
 }
 
 static void add_text(GMarkupParseContext *context, const char *text,
