@@ -2,6 +2,7 @@
 #include "cluster/gpu.h"
 #include "base/error.h"
 #include "base/paths.h"
+#include "cluster/profile.h"
 #include <string.h>
 
 #define GPU_FOLDER "hwprofiles/gpus"
@@ -156,13 +157,8 @@ static const DspField memory_fields[] = {
 };
 #undef CONSTANTS
 
-/* A number that must not exceed `most`; the reader has checked the rest. */
-typedef struct {
-  const char *key;
-  double least, most;
-} Range;
-
-static const Range ranges[] = {
+/* Of every constant by that name; the reader has checked the rest. */
+static const DspRange ranges[] = {
     {"e_max", 0, 1},
     {"b_dram", 0, 1},
     {"b", 0, 1},
@@ -184,21 +180,11 @@ static const Range ranges[] = {
     {NULL, 0, 0},
 };
 
-/* The number of a plain or annotated scalar. */
-static const cJSON *scalar(const cJSON *node) {
-  return cJSON_IsObject(node) ? cJSON_GetObjectItemCaseSensitive(node, "value")
-                              : node;
-}
-
-static gboolean check_ranges(const DspJson *json, const cJSON *node,
-                             GError **error) {
-  for (const Range *r = ranges; r->key; r++) {
-    const cJSON *item = scalar(cJSON_GetObjectItemCaseSensitive(node, r->key));
-    if (item && (item->valuedouble < r->least || item->valuedouble > r->most))
-      return dsp_json_fail(json, item, error, "\"%s\" must be from %g to %g",
-                           r->key, r->least, r->most);
-  }
-  return TRUE;
+/* The name of a plain or annotated string. */
+static const char *name_of(const cJSON *node) {
+  return cJSON_GetStringValue(
+      cJSON_IsObject(node) ? cJSON_GetObjectItemCaseSensitive(node, "value")
+                           : node);
 }
 
 /* The object at `path` (keys ended by NULL) below `node`, or NULL. */
@@ -212,7 +198,7 @@ static gboolean read_table(const DspJson *json, const cJSON *node,
                            const DspField *fields, gpointer constants,
                            GError **error) {
   return dsp_json_read(json, node, fields, constants, error) &&
-         check_ranges(json, node, error);
+         dsp_check_ranges(json, node, ranges, error);
 }
 
 /* Fills `constants` from the section at `path` of the GPU that `like` names.
@@ -220,7 +206,7 @@ static gboolean read_table(const DspJson *json, const cJSON *node,
 static gboolean read_like(const DspJson *json, const cJSON *like,
                           const char *const *path, const DspField *fields,
                           gpointer constants, GError **error) {
-  const char *name = cJSON_GetStringValue(scalar(like));
+  const char *name = name_of(like);
   if (!name)
     return dsp_json_fail(json, like, error, "\"like\" must name a GPU");
   g_autoptr(GError) why = NULL;
@@ -332,7 +318,7 @@ static gboolean read_gpu(DspGpu *gpu, GError **error) {
                         &gpu->gemm, error) &&
          read_attention(gpu, file.attention, error) &&
          read_memory(gpu, file.memory_kernels, error) &&
-         check_ranges(gpu->json, dsp_json_root(gpu->json), error);
+         dsp_check_ranges(gpu->json, dsp_json_root(gpu->json), ranges, error);
 }
 
 /* "dir/h100-sxm.json" is the GPU "h100-sxm". */
