@@ -14,6 +14,9 @@ rm -rf "$work"
 mkdir -p "$work/bin" "$work/scratch"
 cd "$work" || exit 1
 
+# Some examples read files of measurements.
+cp "$DSP_TEST_SOURCE"/tests/data/measurement/*.json scratch || exit 1
+
 # DSPSIM may be a program and its options.
 printf '#!/bin/sh\nexec %s "$@"\n' "$DSPSIM" > bin/dspsim
 chmod +x bin/dspsim

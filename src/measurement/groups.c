@@ -115,6 +115,7 @@ static void add_group(DspScoreContest *contest, GArray *errors,
   const DspScoreGroup group = describe(members);
   add_ratio_errors(members, errors);
   contest->groups++;
+  contest->contested = has_winner(group.kind);
   if (!(group.margin > DSP_SCORE_MARGIN))
     return;
   contest->contests++;

@@ -98,6 +98,7 @@ typedef struct {
   DspMeasuredKind kind;
   guint groups, ratios;
   double median_ratio_error; /* of all their ratios */
+  gboolean contested;        /* groups of this kind have a winner */
   guint contests, named;     /* groups whose first two differ by more than the
                                 margin, and those whose winner was named */
 } DspScoreContest;

@@ -11,21 +11,21 @@
 /* --- classes ------------------------------------------------------------- */
 
 static const DspTextColumn class_columns[] = {
-    {"kind", "", TRUE},     {"class", "", TRUE},    {"n", "", FALSE},
-    {"skipped", "", FALSE}, {"median", "%", FALSE}, {"mean", "%", FALSE},
-    {"P90", "%", FALSE},    {"bias", "%", FALSE},
+    {"kind", "", TRUE},     {"n", "", FALSE},     {"skipped", "", FALSE},
+    {"median", "%", FALSE}, {"mean", "%", FALSE}, {"P90", "%", FALSE},
+    {"bias", "%", FALSE},   {"class", "", TRUE},
 };
 
 static void add_class(DspGrid *grid, const char *kind, const char *value,
                       const DspScoreClass *c) {
   dsp_grid_cell(grid, "%s", kind);
-  dsp_grid_cell(grid, "%s", value);
   dsp_grid_cell(grid, "%u", c->n);
   dsp_grid_cell(grid, "%u", c->skipped);
   dsp_grid_number(grid, PERCENT, c->median_ape);
   dsp_grid_number(grid, PERCENT, c->mean_ape);
   dsp_grid_number(grid, PERCENT, c->p90_ape);
   dsp_grid_number(grid, PERCENT, c->bias);
+  dsp_grid_cell(grid, "%s", value);
 }
 
 static const DspScoreClass *class_at(const GArray *classes, guint i) {
@@ -68,6 +68,14 @@ static void add_apart(const DspScoreAnswer *a, const DspStyle *style,
 
 /* --- groups -------------------------------------------------------------- */
 
+/* "-" where groups have no winner. */
+static void add_count(DspGrid *grid, guint count, gboolean applies) {
+  if (applies)
+    dsp_grid_cell(grid, "%u", count);
+  else
+    dsp_grid_cell(grid, "-");
+}
+
 static void add_contests(const DspScoreAnswer *a, const DspStyle *style,
                          GString *out) {
   static const DspTextColumn columns[] = {
@@ -88,8 +96,8 @@ static void add_contests(const DspScoreAnswer *a, const DspStyle *style,
     dsp_grid_cell(grid, "%u", c->groups);
     dsp_grid_cell(grid, "%u", c->ratios);
     dsp_grid_number(grid, PERCENT, c->median_ratio_error);
-    dsp_grid_cell(grid, "%u", c->contests);
-    dsp_grid_cell(grid, "%u", c->named);
+    add_count(grid, c->contests, c->contested);
+    add_count(grid, c->named, c->contested);
   }
   dsp_grid_print(grid, out);
 }
