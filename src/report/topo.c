@@ -315,8 +315,9 @@ static char **number_titles(guint n) {
 }
 
 static void add_rate(DspGrid *grid, const DspTopoRow *pair) {
+  const double rate = pair->bandwidth / 1e9;
   if (pair->n_links > 0)
-    dsp_grid_cell(grid, "%.0f", pair->bandwidth / 1e9);
+    dsp_grid_cell(grid, "%.*f", rate < 100 ? 1 : 0, rate);
   else
     dsp_grid_cell(grid, "-");
 }
