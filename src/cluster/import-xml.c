@@ -188,17 +188,19 @@ static gboolean begin_gpu(Reader *r, Attributes a, GError **error) {
 
 static gboolean begin_nvlink(Reader *r, Attributes a, GError **error) {
   const char *target, *class;
-  Link link = {.gpu = r->gpus->len - 1, .at = here(r)};
+  const guint gpu = r->gpus->len - 1;
+  guint count = 0;
   if (!need_text(r, a, "target", &target, error) ||
       !need_text(r, a, "tclass", &class, error) ||
-      !need_number(r, a, "count", 64, &link.count, error))
+      !need_number(r, a, "count", 64, &count, error))
     return FALSE;
   if (g_str_has_prefix(class, "0x0680")) {
-    r->machine->switched[link.gpu] += link.count;
+    r->machine->switched[gpu] += count;
     return TRUE;
   }
-  link.target = g_strdup(target);
-  g_array_append_val(r->links, link);
+  g_array_set_size(r->links, r->links->len + 1);
+  g_array_index(r->links, Link, r->links->len - 1) =
+      (Link){gpu, count, g_strdup(target), here(r)};
   return TRUE;
 }
 

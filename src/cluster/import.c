@@ -59,26 +59,26 @@ static guint cpu_of(const DspDevice *device) {
   return device->cpu;
 }
 
-/* Neighbours must have the same switch or CPU, and as many GPUs each. */
-static gboolean find_share(const Plan *plan, guint (*of)(const DspDevice *),
-                           const char *what, const char *remedy, guint *share,
-                           GError **error) {
-  const DspMachine *m = plan->machine;
+/* How many GPUs are on each switch or CPU, which must be neighbours, and as
+ * many on each; else 0. */
+static guint find_share(const Plan *plan, guint (*of)(const DspDevice *),
+                        const char *what, const char *remedy, GError **error) {
   guint n = 1;
   while (n < plan->n_gpus && of(gpu_at(plan, n)) == of(gpu_at(plan, 0)))
     n++;
   for (guint i = 0; i < plan->n_gpus; i++) {
-    const guint first = i / n * n;
-    if (of(gpu_at(plan, i)) != of(gpu_at(plan, first)) ||
-        (first > 0 && of(gpu_at(plan, first)) == of(gpu_at(plan, first - 1))) ||
-        plan->n_gpus % n != 0)
-      return dsp_machine_fail(m, gpu_at(plan, i)->at, error,
-                              "every %s must have %u GPUs, as the first has, "
-                              "and neighbours%s",
-                              what, n, remedy);
+    const DspDevice *first = gpu_at(plan, i / n * n);
+    const gboolean begins = i > 0 && i % n == 0;
+    if (of(gpu_at(plan, i)) == of(first) && plan->n_gpus % n == 0 &&
+        !(begins && of(first) == of(gpu_at(plan, i - 1))))
+      continue;
+    dsp_machine_fail(plan->machine, gpu_at(plan, i)->at, error,
+                     "every %s must have %u GPUs, as the first has, and "
+                     "neighbours%s",
+                     what, n, remedy);
+    return 0;
   }
-  *share = n;
-  return TRUE;
+  return n;
 }
 
 static gboolean has_unknown_cpu(const Plan *plan) {
@@ -92,10 +92,11 @@ static gboolean set_cpus(Plan *plan, GError **error) {
   const guint n = plan->n_gpus, cpus = (guint)MIN(plan->options->cpus, n + 1);
   if (cpus == 0 && has_unknown_cpu(plan))
     return need_option(plan, "cpus", "the number of CPUs", error);
+  plan->gpus_per_cpu =
+      cpus ? n / cpus
+           : find_share(plan, cpu_of, "CPU", "; '--cpus' overrides it", error);
   if (cpus == 0)
-    return find_share(plan, cpu_of, "CPU", "; '--cpus' overrides it",
-                      &plan->gpus_per_cpu, error);
-  plan->gpus_per_cpu = n / cpus;
+    return plan->gpus_per_cpu > 0;
   if (n % cpus == 0)
     return TRUE;
   g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
@@ -106,15 +107,15 @@ static gboolean set_cpus(Plan *plan, GError **error) {
 }
 
 static gboolean find_pcie(Plan *plan, GError **error) {
-  if (!find_share(plan, slot_of, "PCIe switch", "", &plan->gpus_per_switch,
-                  error) ||
-      !set_cpus(plan, error))
+  const guint share = find_share(plan, slot_of, "PCIe switch", "", error);
+  plan->gpus_per_switch = share;
+  if (share == 0 || !set_cpus(plan, error))
     return FALSE;
-  return plan->gpus_per_cpu % plan->gpus_per_switch == 0 ||
+  return plan->gpus_per_cpu % share == 0 ||
          dsp_machine_fail(plan->machine, gpu_at(plan, 0)->at, error,
                           "%u GPUs of a PCIe switch and %u of a CPU do not fit "
                           "together",
-                          plan->gpus_per_switch, plan->gpus_per_cpu);
+                          share, plan->gpus_per_cpu);
 }
 
 /* --- NVLink -------------------------------------------------------------- */

@@ -363,7 +363,7 @@ static void add_legend_line(Picture *p, double *y, DspLinkType type,
                             const char *what) {
   if (bandwidth <= 0)
     return;
-  g_autofree char *text = g_strdup_printf("%s: %.4g GB/s each way, %.3g us",
+  g_autofree char *text = g_strdup_printf("%s: %.6g GB/s each way, %.3g us",
                                           what, bandwidth / 1e9, latency * 1e6);
   add_line(p, type, bandwidth, MARGIN, *y - 4.5, MARGIN + 52, *y - 4.5);
   add_text(p, MARGIN + 64, *y, 13, "", text);

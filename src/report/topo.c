@@ -165,17 +165,11 @@ static void tree_free(Tree *tree) {
   g_ptr_array_free(tree->children, TRUE);
   g_free(tree);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tree, tree_free)
 
-/* A child of `parent`, or a root. */
-static Tree *grow(Tree *parent, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static Tree *grow(Tree *parent, const char *format, ...) {
-  va_list arguments;
+/* A child of `parent`, or a root; it keeps the label. */
+static Tree *grow(Tree *parent, char *label) {
   Tree *tree = g_new(Tree, 1);
-  va_start(arguments, format);
-  tree->label = g_strdup_vprintf(format, arguments);
-  va_end(arguments);
+  tree->label = label;
   tree->children = g_ptr_array_new_with_free_func((GDestroyNotify)tree_free);
   if (parent)
     g_ptr_array_add(parent->children, tree);
@@ -200,7 +194,7 @@ static void print_tree(const Tree *tree, const char *edge,
 
 /* "450 GB/s, 0.8 us" */
 static char *describe_link(double bandwidth, double latency) {
-  return g_strdup_printf("%.4g GB/s, %.3g us", bandwidth / 1e9, latency * 1e6);
+  return g_strdup_printf("%.6g GB/s, %.3g us", bandwidth / 1e9, latency * 1e6);
 }
 
 static void add_nic(Tree *parent, const DspCluster *c, guint rail) {
@@ -214,12 +208,12 @@ static void add_nic(Tree *parent, const DspCluster *c, guint rail) {
   g_autofree char *several =
       each > 1 ? g_strdup_printf(" (%" G_GINT64_FORMAT " as one)", each)
                : g_strdup("");
-  grow(parent, "NIC %u%s: %s%s", rail, several, link, leaf);
+  grow(parent, g_strdup_printf("NIC %u%s: %s%s", rail, several, link, leaf));
 }
 
 static void add_gpu(Tree *parent, const DspCluster *c, guint gpu) {
   g_autofree char *memory = dsp_topo_memory(c);
-  grow(parent, "GPU %u: %s, %s", gpu, c->gpu->name, memory);
+  grow(parent, g_strdup_printf("GPU %u: %s, %s", gpu, c->gpu->name, memory));
   for (guint r = 0; r < dsp_topo_rails(c); r++)
     if (dsp_topo_gpu_of_rail(c, r) == gpu)
       add_nic(parent, c, r);
@@ -230,9 +224,11 @@ static void add_cpus(Tree *node, const DspCluster *c) {
   const guint gpus = (guint)c->gpus_per_node;
   for (guint gpu = 0; gpu < gpus; gpu++) {
     if (gpu == 0 || dsp_topo_cpu_of(c, gpu) != dsp_topo_cpu_of(c, gpu - 1))
-      parent = cpu = grow(node, "CPU %u", dsp_topo_cpu_of(c, gpu));
+      parent = cpu =
+          grow(node, g_strdup_printf("CPU %u", dsp_topo_cpu_of(c, gpu)));
     if (dsp_topo_has_switches(c) && gpu % c->gpus_per_pcie_switch == 0)
-      parent = grow(cpu, "PCIe switch %u", dsp_topo_switch_of(c, gpu));
+      parent = grow(
+          cpu, g_strdup_printf("PCIe switch %u", dsp_topo_switch_of(c, gpu)));
     add_gpu(parent, c, gpu);
   }
 }
@@ -240,22 +236,23 @@ static void add_cpus(Tree *node, const DspCluster *c) {
 static void add_nvlink(Tree *node, const DspCluster *c) {
   g_autofree char *link = describe_link(c->nvlink_bandwidth, c->nvlink_latency);
   if (c->node_kind == DSP_NODE_SWITCH && c->domain_nodes > 1)
-    grow(node, "NVSwitch of %" G_GINT64_FORMAT " nodes: %s a GPU",
-         c->domain_nodes, link);
+    grow(node,
+         g_strdup_printf("NVSwitch of %" G_GINT64_FORMAT " nodes: %s a GPU",
+                         c->domain_nodes, link));
   else if (c->node_kind == DSP_NODE_SWITCH)
-    grow(node, "NVSwitch: %s a GPU", link);
+    grow(node, g_strdup_printf("NVSwitch: %s a GPU", link));
   else if (c->node_kind == DSP_NODE_MESH)
-    grow(node, "NVLinks between pairs, see --matrix");
+    grow(node, g_strdup("NVLinks between pairs, see --matrix"));
 }
 
 static void add_host_links(Tree *node, const DspCluster *c) {
   g_autofree char *pcie = describe_link(c->pcie_bandwidth, c->pcie_latency);
   g_autofree char *socket =
       describe_link(c->socket_bandwidth, c->socket_latency);
-  grow(node, "PCIe: %s a slot%s", pcie,
-       c->pcie_p2p ? "" : ", no copies from GPU to GPU");
+  grow(node, g_strdup_printf("PCIe: %s a slot%s", pcie,
+                             c->pcie_p2p ? "" : ", no copies from GPU to GPU"));
   if (dsp_topo_cpu_of(c, (guint)c->gpus_per_node - 1) > 0)
-    grow(node, "between CPUs: %s", socket);
+    grow(node, g_strdup_printf("between CPUs: %s", socket));
 }
 
 static void add_fabric(Tree *root, const DspCluster *c) {
@@ -264,32 +261,36 @@ static void add_fabric(Tree *root, const DspCluster *c) {
       spine ? describe_link(dsp_topo_spine_bandwidth(c), c->spine_latency)
             : NULL;
   if (c->fabric != DSP_FABRIC_NONE)
-    grow(root, "fabric: %s%s%s%s", dsp_fabric_kind_names[c->fabric],
-         c->inter_name ? " of " : "", c->inter_name ? c->inter_name : "",
-         c->gpudirect ? "" : ", copies through host memory");
+    grow(root,
+         g_strdup_printf("fabric: %s%s%s%s", dsp_fabric_kind_names[c->fabric],
+                         c->inter_name ? " of " : "",
+                         c->inter_name ? c->inter_name : "",
+                         c->gpudirect ? "" : ", copies through host memory"));
   if (spine)
     grow(root->children->pdata[root->children->len - 1],
-         "leaf of %" G_GINT64_FORMAT " nodes to spine: %s", c->nodes_per_leaf,
-         link);
+         g_strdup_printf("leaf of %" G_GINT64_FORMAT " nodes to spine: %s",
+                         c->nodes_per_leaf, link));
 }
 
 static void tree_text(const DspTopoText *text, const DspStyle *style,
                       GString *out) {
   const DspCluster *c = text->job->cluster;
-  g_autoptr(Tree) root = grow(NULL, "%s: %s", c->name, c->title);
+  Tree *root = grow(NULL, g_strdup_printf("%s: %s", c->name, c->title));
   Tree *node;
   if (c->max_nodes == 1 ||
       (c->fabric == DSP_FABRIC_NONE && c->domain_nodes == 1))
-    node = grow(root, "node");
+    node = grow(root, g_strdup("node"));
   else if (c->max_nodes > 0)
-    node = grow(root, "each of %" G_GINT64_FORMAT " nodes", c->max_nodes);
+    node = grow(root, g_strdup_printf("each of %" G_GINT64_FORMAT " nodes",
+                                      c->max_nodes));
   else
-    node = grow(root, "each node");
+    node = grow(root, g_strdup("each node"));
   add_nvlink(node, c);
   add_host_links(node, c);
   add_cpus(node, c);
   add_fabric(root, c);
   print_tree(root, "", style, out);
+  tree_free(root);
 }
 
 /* --- the matrix ---------------------------------------------------------- */
