@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DSP_TESTS_TEST_CALIBRATE_H
+#define DSP_TESTS_TEST_CALIBRATE_H
+
+#include "test.h"
+
+extern CU_TestInfo calibrate_log_tests[], calibrate_fit_tests[];
+
+#endif
