@@ -175,6 +175,30 @@ static Value kernel_value(const DspScored *s) {
                                : dsp_attention_kernel_names[kernel]);
 }
 
+static Value clocks_value(const DspScored *s) {
+  const DspPoint *p = s->point;
+  if (p->kind == DSP_MEASURED_GEMM)
+    return text_value(dsp_clocks_names[p->gemm.clocks]);
+  return p->kind == DSP_MEASURED_ATTENTION
+             ? text_value(dsp_clocks_names[p->attention.clocks])
+             : none;
+}
+
+static Value nccl_value(const DspScored *s) {
+  const DspCollectivePoint *p = &s->point->collective;
+  if (s->point->kind != DSP_MEASURED_COLLECTIVE)
+    return none;
+  return (Value){g_strdup(p->nccl ? p->nccl : "not given"), (double)p->version};
+}
+
+static Value processes_value(const DspScored *s) {
+  const DspCollectivePoint *p = &s->point->collective;
+  if (s->point->kind != DSP_MEASURED_COLLECTIVE)
+    return none;
+  return text_value(p->processes < 0 ? "not given"
+                                     : dsp_processes_names[p->processes]);
+}
+
 static Value op_value(const DspScored *s) {
   const DspMemoryPoint *p = &s->point->memory;
   return s->point->kind == DSP_MEASURED_MEMORY
@@ -225,34 +249,18 @@ static Value file_value(const DspScored *s) {
   return text_value(s->file->file);
 }
 
-static const DspScoreKey keys[] = {
-    {"kind", kind_value},
-    {"band", band_value},
-    {"collective", collective_value},
-    {"gpu", gpu_value},
-    {"cluster", cluster_value},
-    {"model", model_value},
-    {"method", method_value},
-    {"nodes", nodes_value},
-    {"gpus", gpus_value},
-    {"pass", pass_value},
-    {"kernel", kernel_value},
-    {"op", op_value},
-    {"mode", mode_value},
-    {"launch", launch_value},
-    {"guidance", guidance_value},
-    {"outside", outside_value},
-    {"trust", trust_value},
-    {"group", group_value},
-    {"file", file_value},
-};
+/* Each has a function of its name above. */
+/* clang-format off */
+#define KEYS(X)                                                                \
+  X(kind) X(band) X(collective) X(gpu) X(cluster) X(model) X(method) X(nodes)  \
+  X(gpus) X(nccl) X(processes) X(pass) X(kernel) X(clocks) X(op) X(mode)       \
+  X(launch) X(guidance) X(outside) X(trust) X(group) X(file)
+/* clang-format on */
+#define KEY(name)  {#name, name##_value},
+#define NAME(name) #name,
 
-static const char *const key_names[] = {
-    "kind",     "band",    "collective", "gpu",    "cluster", "model", "method",
-    "nodes",    "gpus",    "pass",       "kernel", "op",      "mode",  "launch",
-    "guidance", "outside", "trust",      "group",  "file",    NULL};
-
-G_STATIC_ASSERT(G_N_ELEMENTS(keys) + 1 == G_N_ELEMENTS(key_names));
+static const DspScoreKey keys[] = {KEYS(KEY)};
+static const char *const key_names[] = {KEYS(NAME) NULL};
 
 const char *const *dsp_score_keys(void) {
   return key_names;

@@ -77,6 +77,9 @@ typedef struct {
   int64_t length;
 } DspMeasuredDim;
 
+/* "sustained", "burst", NULL: DspClocks; "per_gpu", "one", NULL */
+extern const char *const dsp_clocks_names[], *const dsp_processes_names[];
+
 /* What the time of a step holds besides the model. */
 typedef enum {
   DSP_OUTSIDE_VAE = 1 << 0,

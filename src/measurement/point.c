@@ -5,11 +5,11 @@
 #include "kernel/kernel.h"
 #include <string.h>
 
-static const char *const clocks_names[] = {"sustained", "burst", NULL};
+const char *const dsp_clocks_names[] = {"sustained", "burst", NULL};
 static const char *const direction_names[] = {"fwd", "bwd", NULL};
 static const char *const layer_pass_names[] = {"fwd", "fwd_bwd", NULL};
 static const char *const balance_names[] = {"none", "zigzag", NULL};
-static const char *const process_names[] = {"per_gpu", "one", NULL};
+const char *const dsp_processes_names[] = {"per_gpu", "one", NULL};
 static const char *const metric_names[] = {"time_s", "samples_per_s", NULL};
 
 /* Most GPUs of a machine. */
@@ -278,7 +278,7 @@ static gboolean finish_layer(DspPointText *text, const DspJson *json,
   FIELD("cluster", member.cluster, STRING, 0, NULL, "name of a cluster")
 #define GPU(member) FIELD("gpu", member.gpu, STRING, 0, NULL, "name of a GPU")
 #define CLOCKS(member)                                                         \
-  FIELD("clocks", member.clocks, ENUM, OPTIONAL, clocks_names,                 \
+  FIELD("clocks", member.clocks, ENUM, OPTIONAL, dsp_clocks_names,             \
         "of long runs, or of a moment")
 #define HEADS(member)                                                          \
   COUNT("batch", member.batch, "sequences"),                                   \
@@ -300,8 +300,8 @@ static const DspField collective_fields[] = {
           "what was run"),
     COUNT("bytes", collective.bytes, "as nccl-tests counts size"),
     FIELD("nccl", collective.nccl, STRING, OPTIONAL, NULL, "version"),
-    FIELD("processes", collective.processes, ENUM, OPTIONAL, process_names,
-          "that drive the GPUs"),
+    FIELD("processes", collective.processes, ENUM, OPTIONAL,
+          dsp_processes_names, "that drive the GPUs"),
     {NULL},
 };
 
