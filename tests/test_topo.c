@@ -147,8 +147,13 @@ static void test_good(void) {
 
 /* --- bad ----------------------------------------------------------------- */
 
-#define SMI   "GPU0 GPU1 CPU Affinity\n"
-#define ROWS  SMI "GPU0 X PHB 0-7\nGPU1 PHB X 0-7\n"
+#define SMI  "GPU0 GPU1 CPU Affinity\n"
+#define ROWS SMI "GPU0 X PHB 0-7\nGPU1 PHB X 0-7\n"
+/* Three NICs cannot serve two GPUs evenly. */
+#define NICS                                                                   \
+  "GPU0 GPU1 NIC0 NIC1 NIC2 CPU\nGPU0 X PHB PHB PHB PHB 0\n"                   \
+  "GPU1 PHB X PHB PHB PHB 0\nNIC0 PHB PHB X PHB PHB\n"                         \
+  "NIC1 PHB PHB PHB X PHB\nNIC2 PHB PHB PHB PHB X\n"
 #define CPU   "<system version=\"1\"><cpu numaid=\"0\">"
 #define PCI   CPU "<pci busid=\"0:1:0\">"
 #define GPU   PCI "<gpu dev=\"0\">"
@@ -158,6 +163,7 @@ typedef struct {
   const char *text, *gpu, *host;
   int code;
   const char *message;
+  const char *network;
 } Bad;
 
 static const Bad bad[] = {
@@ -204,7 +210,11 @@ static const Bad bad[] = {
     {ROWS, NULL, "xeon-pcie4", DSP_ERROR_USAGE, "'--gpu' must name the GPU"},
     {ROWS, "l40s", NULL, DSP_ERROR_USAGE, "'--host' must name the host"},
     {ROWS, "l40z", "xeon-pcie4", DSP_ERROR_USAGE, "did you mean 'l40"},
-    {ROWS, "l40s", "xeon", DSP_ERROR_INPUT, "makes no profile: profile:"},
+    {ROWS, "l40s", "xeon", DSP_ERROR_USAGE, "no 'xeon' in hwprofiles/hosts"},
+    {NICS, "l40s", "xeon-pcie4", DSP_ERROR_USAGE,
+     "no 'ib' in hwprofiles/networks", "ib"},
+    {NICS, "l40s", "xeon-pcie4", DSP_ERROR_INPUT,
+     ":2:1: makes no profile: profile:", "ib-hdr"},
     {"GPU0 GPU1 NIC0 CPU\nGPU0 X PHB PHB 0\nGPU1 PHB X PHB 0\n"
      "NIC0 PHB PHB X\n",
      "l40s", "xeon-pcie4", DSP_ERROR_USAGE, "'--network' must name"},
@@ -244,7 +254,8 @@ static const Bad bad[] = {
 static void check_bad(const char *file, const Bad *b, guint i) {
   g_autoptr(GError) error = NULL;
   const DspImportOptions options = {.gpu = (char *)b->gpu,
-                                    .host = (char *)b->host};
+                                    .host = (char *)b->host,
+                                    .network = (char *)b->network};
   DSP_CHECK(g_file_set_contents(file, b->text, -1, NULL), "cannot write");
   g_autofree char *profile = dsp_import_profile(file, &options, &error);
   DSP_CHECK(!profile, "%u '%s' is imported", i, b->text);

@@ -4,6 +4,7 @@
  * estimate. */
 #include "cluster/import.h"
 #include "base/error.h"
+#include "base/paths.h"
 #include "cluster/machine.h"
 #include "cluster/profile.h"
 #include <string.h>
@@ -43,6 +44,11 @@ static gboolean need_option(const Plan *plan, const char *option,
               "option '--%s' must name %s, which '%s' does not tell", option,
               what, plan->machine->file);
   return FALSE;
+}
+
+static gboolean exists(const char *folder, const char *name, GError **error) {
+  g_autofree char *path = dsp_find_data(folder, name, error);
+  return path != NULL;
 }
 
 static const DspDevice *gpu_at(const Plan *plan, guint i) {
@@ -188,9 +194,10 @@ static gboolean find_nics(Plan *plan, GError **error) {
   plan->n_nics = g_strcmp0(network, "none") == 0 ? 0
                  : near > 0                      ? near
                                                  : nics->len;
-  return plan->n_nics == 0 || network ||
-         need_option(plan, "network", "the network of its NICs, or 'none'",
-                     error);
+  if (plan->n_nics > 0 && !network)
+    return need_option(plan, "network", "the network of its NICs, or 'none'",
+                       error);
+  return plan->n_nics == 0 || exists("hwprofiles/networks", network, error);
 }
 
 /* --- names --------------------------------------------------------------- */
@@ -205,7 +212,7 @@ static gboolean find_names(Plan *plan, GError **error) {
   if (!plan->host)
     return need_option(plan, "host", "the host", error);
   plan->data = dsp_gpu_load(plan->gpu, error);
-  if (!plan->data)
+  if (!plan->data || !exists("hwprofiles/hosts", plan->host, error))
     return FALSE;
   return m->sm == 0 || m->sm / 10 == plan->data->tile_family / 10 ||
          dsp_machine_fail(m, gpu_at(plan, 0)->at, error,
