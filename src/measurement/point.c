@@ -20,16 +20,19 @@ static const char *const metric_names[] = {"time_s", "samples_per_s", NULL};
 typedef struct {
   char *method, *variant;
   const cJSON *degrees;
-} PlanText;
+} WrittenPlan;
 
-static void plan_text_clear(PlanText *text) {
+static void written_plan_clear(WrittenPlan *text) {
   g_free(text->method);
   g_free(text->variant);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PlanText, plan_text_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WrittenPlan, written_plan_clear)
 
 #define PLAN(key, type, flags, doc)                                            \
-  { #key, DSP_FIELD_##type, G_STRUCT_OFFSET(PlanText, key), flags, NULL, doc }
+  {                                                                            \
+#key, DSP_FIELD_##type, G_STRUCT_OFFSET(WrittenPlan, key), flags, NULL,    \
+        doc                                                                    \
+  }
 
 static const DspField plan_fields[] = {
     PLAN(method, STRING, 0, "method of sequence parallelism"),
@@ -54,7 +57,7 @@ static const DspField degree_fields[] = {
 };
 
 static gboolean find_method(const DspJson *json, const cJSON *node,
-                            const PlanText *text, DspMeasuredPlan *plan,
+                            const WrittenPlan *text, DspMeasuredPlan *plan,
                             GError **error) {
   plan->method = dsp_method_find(text->method);
   if (!plan->method)
@@ -101,7 +104,7 @@ static gboolean place_degrees(const DspJson *json, const cJSON *node,
 
 gboolean dsp_read_plan(const DspJson *json, const cJSON *node,
                        DspMeasuredPlan *plan, GError **error) {
-  g_auto(PlanText) text = {0};
+  g_auto(WrittenPlan) text = {0};
   Degrees degrees = {1, 1, 1, 1, 1, 1, 1};
   if (!dsp_json_read(json, node, plan_fields, &text, error) ||
       !find_method(json, node, &text, plan, error))
