@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "kernel/kernel.h"
 #include <string.h>
 
 #define DEFAULT_MODEL   "transformer-2d-720m"
@@ -250,14 +251,6 @@ static DspDtype default_dtype(const DspGpu *gpu) {
              : DSP_DTYPE_FP16;
 }
 
-/* What codes use on each generation: FlashAttention 3 is for Hopper, 4 for
- * Blackwell, 2 for those before. */
-static DspAttentionKernel default_attention(const DspGpu *gpu) {
-  if (gpu->tile_family >= 100)
-    return DSP_KERNEL_FA4;
-  return gpu->tile_family >= 90 ? DSP_KERNEL_FA3 : DSP_KERNEL_FA2;
-}
-
 static gboolean fill_job(DspTask *task, const DspJobOptions *o,
                          GError **error) {
   const DspGpu *gpu = task->cluster->gpu;
@@ -269,7 +262,7 @@ static gboolean fill_job(DspTask *task, const DspJobOptions *o,
   job->dtype = o->dtype < 0 ? default_dtype(gpu) : (DspDtype)o->dtype;
   job->guidance = (DspGuidance)MAX(o->guidance, 0);
   job->launch = (DspLaunch)o->launch;
-  job->attention_kernel = o->attention < 0 ? default_attention(gpu)
+  job->attention_kernel = o->attention < 0 ? dsp_attention_usual(gpu)
                                            : (DspAttentionKernel)o->attention;
   job->evaluations = o->evaluations;
   return fits_mode(o, error) && count_gpus(task, o, error) &&
