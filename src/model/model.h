@@ -58,6 +58,18 @@ typedef enum {
 /* Names as in files: "norm", "modulate", ..., NULL. */
 extern const char *const dsp_op_names[];
 
+/* Which nonlinearity an activation is. Those from GLU on multiply one half of
+ * the columns by a function of the other. */
+typedef enum {
+  DSP_GELU,
+  DSP_SILU,
+  DSP_RELU,
+  DSP_SIGMOID,
+  DSP_GLU,    /* a * sigmoid(b) */
+  DSP_SWIGLU, /* silu(a) * b */
+  DSP_GEGLU,  /* gelu(a) * b */
+} DspFunction;
+
 /* How tensor parallelism may split a linear operation: before the stage's core
  * (attention or activation) by output columns, after it by input rows (its
  * output is then a partial sum), elsewhere not at all. Set by the loader. */
@@ -66,21 +78,22 @@ typedef enum { DSP_TP_NONE, DSP_TP_COLUMN, DSP_TP_ROW } DspTpSplit;
 typedef struct {
   DspOpKind kind;
   char *name;
-  guint stream;       /* whose tokens it works on */
-  int shared_with;    /* stream whose tokens go through it too, with the same
-                         weights, or -1 */
-  int64_t in, out;    /* columns of each token that it reads and writes */
-  int64_t beside;     /* columns that pass it untouched (v beside QK_NORM and
-                         ROPE, the MLP of a parallel block) */
-  int64_t calls;      /* LINEAR: kernels that make `out` (q, k, v apart: 3) */
-  int64_t parameters; /* trainable numbers of this operation */
-  gboolean bias;      /* LINEAR */
-  gboolean tied;      /* LINEAR: with the weights of another operation, which
-                         counts the parameters */
-  gboolean gate;      /* RESIDUAL: multiplies the branch by a gate first */
-  gboolean gated;     /* ACTIVATION: swiglu, geglu, glu (out = in/2) */
-  gboolean rms;       /* NORM: RMS rather than layer norm */
-  gboolean affine;    /* NORM: trainable scale (and shift) */
+  guint stream;         /* whose tokens it works on */
+  int shared_with;      /* stream whose tokens go through it too, with the same
+                           weights, or -1 */
+  int64_t in, out;      /* columns of each token that it reads and writes */
+  int64_t beside;       /* columns that pass it untouched (v beside QK_NORM and
+                           ROPE, the MLP of a parallel block) */
+  int64_t calls;        /* LINEAR: kernels that make `out` (q, k, v apart: 3) */
+  int64_t parameters;   /* trainable numbers of this operation */
+  gboolean bias;        /* LINEAR */
+  gboolean tied;        /* LINEAR: with the weights of another operation, which
+                           counts the parameters */
+  gboolean gate;        /* RESIDUAL: multiplies the branch by a gate first */
+  DspFunction function; /* ACTIVATION */
+  gboolean gated;       /* ACTIVATION: swiglu, geglu, glu (out = in/2) */
+  gboolean rms;         /* NORM: RMS rather than layer norm */
+  gboolean affine;      /* NORM: trainable scale (and shift) */
   gboolean across_heads; /* QK_NORM: one norm over all heads, not one each */
   int64_t heads, kv_heads, head_dim; /* attentions, QK_NORM, ROPE */
   DspDimSet over;    /* ATTENTION, LINEAR_ATTENTION, TRIANGLE, OUTER_PRODUCT:

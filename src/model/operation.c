@@ -22,10 +22,9 @@ const char *const dsp_op_names[] = {
     [DSP_N_OPS] = NULL,
 };
 
-/* Those from `FIRST_GATED` on multiply one half by a function of the other. */
+/* In the order of DspFunction. */
 static const char *const functions[] = {"gelu", "silu",   "relu",  "sigmoid",
                                         "glu",  "swiglu", "geglu", NULL};
-enum { FIRST_GATED = 4 };
 
 /* What absent keys mean. */
 #define NO_OP                                                                  \
@@ -258,7 +257,8 @@ static void settle(const DspStageReader *reader, const OpText *text,
     op->name = g_strdup(dsp_op_names[op->kind]);
   if (!op->kv_heads)
     op->kv_heads = op->heads;
-  op->gated = op->kind == DSP_OP_ACTIVATION && text->function >= FIRST_GATED;
+  op->function = (DspFunction)text->function;
+  op->gated = op->kind == DSP_OP_ACTIVATION && op->function >= DSP_GLU;
   op->global |= op->kind == DSP_OP_TRIANGLE || op->kind == DSP_OP_OUTER_PRODUCT;
   op->shared_with = text->on ? -1 : reader->with;
   if (op->kind == DSP_OP_ATTENTION && op->shared_with >= 0)

@@ -28,7 +28,7 @@ int dsp_attention_by_ring(DspBuilder *builder, const DspOp *op, int qkv,
  * together: the ring's shards, or the whole. */
 static DspLayout without_sp(const DspBuilder *builder, DspLayout layout) {
   layout.ranks /= builder->plan->degree[DSP_AXIS_SP];
-  return layout.ranks > 1 ? layout : (DspLayout){DSP_DIM_NONE, 1, 0};
+  return layout.ranks > 1 ? layout : (DspLayout){DSP_DIM_NONE, 1, 0, FALSE};
 }
 
 int dsp_exchange_heads(DspBuilder *builder, const DspPrimitive *exchange,
@@ -49,7 +49,7 @@ int dsp_attention_by_heads(DspBuilder *builder, const DspOp *op, int qkv,
   if (builder->plan->degree[DSP_AXIS_SP] == 1)
     return dsp_attention_by_ring(builder, op, qkv, joint_qkv, joint_output);
   DspLayout shard = dsp_tensor(builder, qkv)->layout;
-  DspLayout whole = {DSP_DIM_NONE, 1, 0};
+  DspLayout whole = {DSP_DIM_NONE, 1, 0, FALSE};
   int heads = dsp_exchange_heads(builder, &dsp_to_heads, op, qkv, -1,
                                  without_sp(builder, shard), DSP_PIECE_QKV);
   int joint = -1, joint_heads = -1;

@@ -35,7 +35,8 @@ int dsp_tensor_new(DspBuilder *builder, DspTensorKind kind, guint stream,
                       .stream = stream,
                       .layout = layout,
                       .width = width,
-                      .split = split};
+                      .split = split,
+                      .view = -1};
   int index = (int)builder->schedule->tensors->len, none = -1;
   tensor.bytes = dsp_local_tokens(builder, stream, layout) * (width / split) *
                  dsp_dtype_bytes(builder->job->dtype);
@@ -57,6 +58,7 @@ int dsp_gradient(DspBuilder *builder, int tensor) {
   DspTensor t = *dsp_tensor(builder, tensor);
   gradient = dsp_tensor_new(builder, DSP_TENSOR_GRADIENT, t.stream, t.layout,
                             t.width, t.split);
+  memcpy(dsp_tensor(builder, gradient)->pieces, t.pieces, sizeof t.pieces);
   g_array_index(builder->gradients, int, tensor) = gradient;
   return gradient;
 }
@@ -66,9 +68,24 @@ gboolean dsp_gradient_wanted(const DspBuilder *builder, int tensor) {
          DSP_GRADIENT_UNWANTED;
 }
 
+int dsp_view(DspBuilder *builder, int tensor) {
+  DspTensor t = *dsp_tensor(builder, tensor);
+  int view =
+      dsp_tensor_new(builder, t.kind, t.stream, t.layout, t.width, t.split);
+  t.view = t.view < 0 ? tensor : t.view;
+  *dsp_tensor(builder, view) = t;
+  g_array_index(builder->producers, int, view) =
+      g_array_index(builder->producers, int, tensor);
+  if (!dsp_gradient_wanted(builder, tensor))
+    g_array_index(builder->gradients, int, view) = DSP_GRADIENT_UNWANTED;
+  return view;
+}
+
 int dsp_save(DspBuilder *builder, int tensor) {
-  if (builder->tape && tensor >= 0)
-    dsp_tensor(builder, tensor)->saved = TRUE;
+  if (!builder->tape || tensor < 0)
+    return tensor;
+  int view = dsp_tensor(builder, tensor)->view;
+  dsp_tensor(builder, view < 0 ? tensor : view)->saved = TRUE;
   return tensor;
 }
 

@@ -64,9 +64,13 @@ int dsp_tensor_new(DspBuilder *builder, DspTensorKind kind, guint stream,
                    DspLayout layout, int64_t width, int64_t split);
 /* A new tensor like `tensor` but `width` wide. */
 int dsp_tensor_like(DspBuilder *builder, int tensor, int64_t width);
+/* What `op` makes of `x`, which the backward pass reads. */
+int dsp_output_of(DspBuilder *builder, const DspOp *op, int x);
 /* The gradient of `tensor`, made at the first call. */
 int dsp_gradient(DspBuilder *builder, int tensor);
 gboolean dsp_gradient_wanted(const DspBuilder *builder, int tensor);
+/* The tensor by another name: what becomes of it has a gradient of its own. */
+int dsp_view(DspBuilder *builder, int tensor);
 /* Marks `tensor` as read by the backward pass. */
 int dsp_save(DspBuilder *builder, int tensor);
 /* Tokens of `tensor` on this rank (its shard, padded). */
@@ -141,7 +145,9 @@ extern const DspPrimitive dsp_gather_heads; /* own heads to whole width */
 extern const DspPrimitive dsp_enter_split;
 extern const DspPrimitive dsp_leave_split;
 
-/* Ring attention over DSP_AXIS_RING (ring-attention.c). */
+/* Ring attention over DSP_AXIS_RING (ring-attention.c); call->variant may take
+ * the tokens of all ranks for those of one sequence. */
+enum { DSP_RING_CONFUSED = 1 };
 extern const DspPrimitive dsp_ring_attend;
 
 /* Ways to attend that methods combine (attention.c). They take q, k, v of the

@@ -56,7 +56,7 @@ static void move_to(DspBuilder *builder, guint stream, int dim) {
       dsp_apply(builder, (DspCall){.primitive = &dsp_switch,
                                    .x = x,
                                    .more = -1,
-                                   .to = {dim, layout.ranks, 0},
+                                   .to = {dim, layout.ranks, 0, FALSE},
                                    .axis = DSP_AXIS_SP})
           .y;
 }

@@ -119,8 +119,11 @@ static void emit_switch(DspBuilder *builder, const DspOp *op, int x, int y,
 
 static int tensor_in(DspBuilder *builder, int x, DspLayout layout,
                      int64_t width, int64_t split) {
-  return dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION,
-                        dsp_tensor(builder, x)->stream, layout, width, split);
+  int y = dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION,
+                         dsp_tensor(builder, x)->stream, layout, width, split);
+  memcpy(dsp_tensor(builder, y)->pieces, dsp_tensor(builder, x)->pieces,
+         sizeof dsp_tensor(builder, y)->pieces);
+  return y;
 }
 
 static void switch_forward(DspBuilder *builder, DspCall *c) {

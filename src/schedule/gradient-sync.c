@@ -9,9 +9,12 @@
  * writes the fp32 weight and both moments, writes the 16-bit weight. */
 enum { ADAM_BYTES = 2 + 2 * (4 + 4 + 4) + 2, ADAM_KERNELS = 4 };
 
-/* Every rank's part of a flat buffer begins where PyTorch's allocator would
- * have it begin (c10/cuda/CUDACachingAllocator: kMinBlockSize). */
-enum { ALIGNMENT = 512 };
+/* Every rank's part begins where PyTorch's allocator would have it begin
+ * (c10/cuda/CUDACachingAllocator: kMinBlockSize). */
+int64_t dsp_flat_part(int64_t bytes, int64_t ranks) {
+  enum { ALIGNMENT = 512 };
+  return dsp_divide_up(bytes, ranks * ALIGNMENT) * ALIGNMENT;
+}
 
 static int64_t op_parameters(const DspOp *op, int64_t split,
                              gboolean *divided) {
@@ -44,7 +47,7 @@ static DspAxisName sharded_axis(const DspPlan *plan) {
   return dsp_split_axis(plan) == DSP_AXIS_TP ? DSP_AXIS_REPLICAS : DSP_AXIS_DP;
 }
 
-static DspAxisName axis_of(const DspPlan *plan, DspWeights weights) {
+DspAxisName dsp_weights_axis(const DspPlan *plan, DspWeights weights) {
   return weights == DSP_WEIGHTS_DIVIDED ? sharded_axis(plan)
                                         : DSP_AXIS_REPLICAS;
 }
@@ -54,17 +57,18 @@ static DspAxisName axis_of(const DspPlan *plan, DspWeights weights) {
 static int64_t flat_bytes(const DspBuilder *builder, const DspBlock *block,
                           DspWeights weights) {
   int64_t ranks =
-      dsp_plan_axis(builder->plan, axis_of(builder->plan, weights)).size;
+      dsp_plan_axis(builder->plan, dsp_weights_axis(builder->plan, weights))
+          .size;
   int64_t sharded, replicated;
   dsp_block_parameters(builder, block, &sharded, &replicated);
   int64_t bytes = (weights == DSP_WEIGHTS_DIVIDED ? sharded : replicated) *
                   dsp_dtype_bytes(builder->job->dtype);
-  return dsp_divide_up(bytes, ranks * ALIGNMENT) * ranks * ALIGNMENT;
+  return dsp_flat_part(bytes, ranks) * ranks;
 }
 
 static int emit_sync(DspBuilder *builder, DspCollective collective,
                      DspWeights weights, int64_t bytes, int wait) {
-  DspAxisName axis = axis_of(builder->plan, weights);
+  DspAxisName axis = dsp_weights_axis(builder->plan, weights);
   if (dsp_plan_axis(builder->plan, axis).size == 1 || bytes == 0)
     return -1;
   DspStep step =

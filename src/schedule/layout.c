@@ -6,30 +6,37 @@ static int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-/* Elements of one of the 2*zigzag chunks, padded. */
-static int64_t chunk_of(DspLayout layout, int64_t length) {
-  return divide_up(length, 2 * layout.zigzag);
+/* Positions of the ring, elements that each holds (with padding), and the ranks
+ * that share it. */
+typedef struct {
+  int64_t positions, held, sharing;
+} Ring;
+
+static Ring ring_of(DspLayout layout, int64_t length) {
+  int64_t n = MAX(layout.ring, 1);
+  return (Ring){
+      n, layout.zigzag ? 2 * divide_up(length, 2 * n) : divide_up(length, n),
+      layout.ranks / n};
 }
 
 int64_t dsp_layout_part(DspLayout layout, int64_t length) {
-  if (!layout.zigzag)
-    return divide_up(length, layout.ranks);
-  return divide_up(2 * chunk_of(layout, length), layout.ranks / layout.zigzag);
+  Ring ring = ring_of(layout, length);
+  return divide_up(ring.held, ring.sharing);
 }
 
 int64_t dsp_layout_index(DspLayout layout, int64_t length, int64_t position,
                          int64_t i) {
-  int64_t part = dsp_layout_part(layout, length);
-  if (!layout.zigzag) {
-    int64_t index = position * part + i;
-    return index < length ? index : -1;
-  }
-  int64_t chunk = chunk_of(layout, length),
-          sharing = layout.ranks / layout.zigzag;
-  int64_t ring = position / sharing, held = position % sharing * part + i;
-  if (held >= 2 * chunk)
+  Ring ring = ring_of(layout, length);
+  int64_t part = divide_up(ring.held, ring.sharing);
+  int64_t at = position / ring.sharing;
+  int64_t held = position % ring.sharing * part + i;
+  int64_t index = at * ring.held + held;
+  if (held >= ring.held)
     return -1;
-  int64_t which = held < chunk ? ring : 2 * layout.zigzag - 1 - ring;
-  int64_t index = which * chunk + held % chunk;
+  if (layout.zigzag) {
+    int64_t chunk = ring.held / 2;
+    int64_t which = held < chunk ? at : 2 * ring.positions - 1 - at;
+    index = which * chunk + held % chunk;
+  }
   return index < length ? index : -1;
 }

@@ -36,6 +36,8 @@ static const DspTensor *tensor(const DspSchedule *schedule, gsize i) {
 static void touch(const Lives *lives, int tensor, int step) {
   if (tensor < 0)
     return;
+  int view = g_array_index(lives->schedule->tensors, DspTensor, tensor).view;
+  tensor = view < 0 ? tensor : view;
   if (lives->first[tensor] < 0)
     lives->first[tensor] = step;
   lives->last[tensor] = step;

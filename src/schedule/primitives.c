@@ -62,7 +62,7 @@ static int linear_output(DspBuilder *builder, const DspCall *c, int x) {
                               [DSP_TP_ROW] = 1};
   DspTensor t = *dsp_tensor(builder, x);
   int y = dsp_tensor_new(builder, DSP_TENSOR_ACTIVATION, t.stream, t.layout,
-                         t.width - c->op->in + c->op->out, split_by[c->op->tp]);
+                         c->op->out, split_by[c->op->tp]);
   if (c->op->tp == DSP_TP_COLUMN && c->width > 1)
     set_pieces(builder, c->op, dsp_tensor(builder, y));
   return y;
@@ -242,14 +242,30 @@ static DspStep pointwise_step(const DspBuilder *builder, DspDirection direction,
   return step;
 }
 
-static int pointwise_output(DspBuilder *builder, const DspOp *op, int x) {
+/* An attention leaves its output in place of q, k and v; a gated function one
+ * half of two. */
+static void pass_pieces(const DspOp *op, const DspTensor *x, DspTensor *y) {
+  memcpy(y->pieces, x->pieces, sizeof y->pieces);
+  if (op->kind == DSP_OP_ATTENTION)
+    memcpy(y->pieces, (int64_t[DSP_MAX_PIECES]){op->out, x->width - op->in},
+           sizeof y->pieces);
+  for (int i = DSP_MAX_PIECES; op->gated && i-- > 0;)
+    if (y->pieces[i] > 0) {
+      y->pieces[i] = 0;
+      break;
+    }
+}
+
+int dsp_output_of(DspBuilder *builder, const DspOp *op, int x) {
   int64_t width = dsp_tensor(builder, x)->width - op->in + op->out;
-  return dsp_tensor_like(builder, dsp_save(builder, x), width);
+  int y = dsp_tensor_like(builder, dsp_save(builder, x), width);
+  pass_pieces(op, dsp_tensor(builder, x), dsp_tensor(builder, y));
+  return y;
 }
 
 static void pointwise_forward(DspBuilder *builder, DspCall *c) {
-  c->y = pointwise_output(builder, c->op, c->x);
-  c->side = c->more >= 0 ? pointwise_output(builder, c->op, c->more) : -1;
+  c->y = dsp_output_of(builder, c->op, c->x);
+  c->side = c->more >= 0 ? dsp_output_of(builder, c->op, c->more) : -1;
   DspStep step =
       pointwise_step(builder, DSP_FORWARD, c, touched_bytes(builder, c));
   dsp_save(builder, c->vectors);
@@ -279,15 +295,15 @@ const DspPrimitive dsp_pointwise = {pointwise_forward, pointwise_backward};
 /* A stream enters a branch and goes on beside it: nothing forward; backward the
  * branch's gradient is added to the stream's. */
 static void fork_forward(DspBuilder *builder, DspCall *c) {
-  (void)builder;
-  c->y = c->x;
+  c->y = dsp_view(builder, c->x);
 }
 
 static void fork_backward(DspBuilder *builder, const DspCall *c) {
-  if (!dsp_gradient_wanted(builder, c->x))
+  int branch = g_array_index(builder->gradients, int, c->y);
+  if (!dsp_gradient_wanted(builder, c->x) || branch < 0)
     return;
   int dx = dsp_gradient(builder, c->x);
-  dsp_emit_memory(builder, DSP_ROLE_INPUT_GRAD, NULL, ELEMENT, dx, -1, dx,
+  dsp_emit_memory(builder, DSP_ROLE_INPUT_GRAD, NULL, ELEMENT, dx, branch, dx,
                   3 * dsp_tensor(builder, dx)->bytes, 1);
 }
 
@@ -367,7 +383,7 @@ static DspAttentionShape attend_shape(const DspBuilder *builder,
       dsp_attention_shape(builder, c->op, x->stream, x->layout, x->split);
   if (c->more >= 0) {
     const DspTensor *joint = dsp_tensor(builder, c->more);
-    DspLayout whole = {DSP_DIM_NONE, 1, 0};
+    DspLayout whole = {DSP_DIM_NONE, 1, 0, FALSE};
     int64_t tokens =
         dsp_local_tokens(builder, joint->stream, whole) / builder->batch;
     shape.seq_q += tokens;
@@ -377,8 +393,8 @@ static DspAttentionShape attend_shape(const DspBuilder *builder,
 }
 
 static void attend_forward(DspBuilder *builder, DspCall *c) {
-  c->y = pointwise_output(builder, c->op, c->x);
-  c->side = c->more >= 0 ? pointwise_output(builder, c->op, c->more) : -1;
+  c->y = dsp_output_of(builder, c->op, c->x);
+  c->side = c->more >= 0 ? dsp_output_of(builder, c->op, c->more) : -1;
   dsp_save(builder, c->y);
   dsp_save(builder, c->side);
   emit_attention(builder, c, attend_shape(builder, c));
@@ -409,7 +425,7 @@ static DspAttentionShape cross_shape(const DspBuilder *builder,
 }
 
 static void cross_forward(DspBuilder *builder, DspCall *c) {
-  c->y = pointwise_output(builder, c->op, c->x);
+  c->y = dsp_output_of(builder, c->op, c->x);
   dsp_save(builder, c->more);
   dsp_save(builder, c->y);
   emit_attention(builder, c, cross_shape(builder, c));

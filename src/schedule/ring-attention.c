@@ -10,6 +10,7 @@ typedef struct {
   DspAttentionShape shape; /* of one block, queries of this rank */
   int64_t joint;           /* text tokens that join the first block */
   int64_t kv_bytes, q_bytes;
+  gboolean confused; /* of ranks that hold other sequences */
   gboolean balanced; /* zigzag: every rank has equal causal work */
 } Ring;
 
@@ -18,7 +19,8 @@ static Ring ring_of(const DspBuilder *builder, const DspCall *c) {
   Ring ring = {.rounds = builder->plan->degree[DSP_AXIS_RING],
                .shape = dsp_attention_shape(builder, c->op, x->stream,
                                             x->layout, x->split),
-               .balanced = x->layout.zigzag > 0};
+               .balanced = x->layout.zigzag,
+               .confused = c->variant & DSP_RING_CONFUSED};
   int64_t tokens = dsp_local_tokens(builder, x->stream, x->layout);
   int64_t element = dsp_dtype_bytes(builder->job->dtype);
   ring.kv_bytes = 2 * tokens * ring.shape.kv_heads * c->op->head_dim * element;
@@ -90,6 +92,7 @@ static DspStep round_step(const DspBuilder *builder, const DspCall *c,
   step.attention.shape = block_shape(ring, round);
   step.attention.direction = direction;
   mark_round(ring, &step, round);
+  step.ring_confused = ring->confused;
   return step;
 }
 
@@ -132,16 +135,11 @@ static void merge_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
   dsp_last_step(builder)->also[0] = c->side;
 }
 
-static int output_like(DspBuilder *builder, const DspOp *op, int x) {
-  int64_t width = dsp_tensor(builder, x)->width - op->in + op->out;
-  return dsp_tensor_like(builder, dsp_save(builder, x), width);
-}
-
 static void ring_forward(DspBuilder *builder, DspCall *c) {
   Ring ring = ring_of(builder, c);
   int kv = c->x;
-  c->y = dsp_save(builder, output_like(builder, c->op, c->x));
-  c->side = c->more >= 0 ? output_like(builder, c->op, c->more) : -1;
+  c->y = dsp_save(builder, dsp_output_of(builder, c->op, c->x));
+  c->side = c->more >= 0 ? dsp_output_of(builder, c->op, c->more) : -1;
   dsp_save(builder, c->side);
   for (int64_t round = 0; round < ring.rounds; round++) {
     int held = kv;

@@ -20,7 +20,15 @@ static int attention(DspBuilder *builder, const DspOp *op, int qkv,
       [BEST] = crosses, [NAIVE] = TRUE, [PUBLISHED] = !crosses};
   if (!communicates[builder->plan->variant])
     return dsp_attention_local(builder, op, qkv, joint_qkv, joint_output);
-  return dsp_attention_by_ring(builder, op, qkv, joint_qkv, joint_output);
+  if (builder->plan->variant != PUBLISHED)
+    return dsp_attention_by_ring(builder, op, qkv, joint_qkv, joint_output);
+  DspCall done = dsp_apply(builder, (DspCall){.primitive = &dsp_ring_attend,
+                                              .op = op,
+                                              .x = qkv,
+                                              .more = joint_qkv,
+                                              .variant = DSP_RING_CONFUSED});
+  *joint_output = done.side;
+  return done.y;
 }
 
 static gboolean check(const DspJob *job, const DspPlan *plan, GError **error) {

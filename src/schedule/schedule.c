@@ -98,7 +98,7 @@ static void cross_border(DspBuilder *builder, const DspPrimitive *border,
                          const DspOp *op, guint stream) {
   DspLayout to = dsp_tensor(builder, builder->value[stream])->layout;
   if (border == &dsp_enter_split && gathers(builder, stream))
-    to = (DspLayout){DSP_DIM_NONE, 1, 0};
+    to = (DspLayout){DSP_DIM_NONE, 1, 0, FALSE};
   builder->chain[stream] =
       dsp_apply(builder, (DspCall){.primitive = border,
                                    .op = op,
@@ -131,7 +131,7 @@ static void gather_operand(DspBuilder *builder, const DspOp *op, guint stream) {
                                    .op = op,
                                    .x = x,
                                    .more = -1,
-                                   .to = {DSP_DIM_NONE, 1, 0},
+                                   .to = {DSP_DIM_NONE, 1, 0, FALSE},
                                    .axis = DSP_AXIS_SEQUENCE})
           .y;
 }
@@ -491,11 +491,11 @@ static gboolean is_causal_over(const DspModel *model, int dim) {
 
 static DspLayout home_layout(const DspBuilder *builder, int home) {
   const DspPlan *plan = builder->plan;
-  DspLayout layout = {home, dsp_plan_sequence_degree(plan), 0};
-  if (plan->degree[DSP_AXIS_RING] > 1 &&
-      plan->method->balanced & (1u << plan->variant) &&
-      is_causal_over(builder->job->model, home))
-    layout.zigzag = plan->degree[DSP_AXIS_RING];
+  DspLayout layout = {home, dsp_plan_sequence_degree(plan),
+                      plan->degree[DSP_AXIS_RING], FALSE};
+  layout.zigzag = layout.ring > 1 &&
+                  plan->method->balanced & (1u << plan->variant) &&
+                  is_causal_over(builder->job->model, home);
   return layout;
 }
 
@@ -504,7 +504,7 @@ static void make_inputs(DspBuilder *builder) {
   const DspModel *model = builder->job->model;
   int64_t ranks = dsp_plan_sequence_degree(builder->plan);
   for (guint i = 0; i < model->n_streams; i++) {
-    DspLayout layout = {DSP_DIM_NONE, 1, 0};
+    DspLayout layout = {DSP_DIM_NONE, 1, 0, FALSE};
     int home = ranks > 1 ? dsp_plan_home(builder->job, builder->plan, i) : -1;
     if (home >= 0)
       layout = home_layout(builder, home);
@@ -519,7 +519,7 @@ static int gather_output(DspBuilder *builder, int x, DspAxisName axis) {
   return dsp_apply(builder, (DspCall){.primitive = &dsp_gather,
                                       .x = x,
                                       .more = -1,
-                                      .to = {DSP_DIM_NONE, 1, 0},
+                                      .to = {DSP_DIM_NONE, 1, 0, FALSE},
                                       .axis = axis})
       .y;
 }

@@ -14,17 +14,18 @@
 #include "schedule/plan.h"
 
 /* How a stream lies on the sequence axis: whole on every rank, or one dimension
- * (or the batch) in `ranks` equal parts, zero-padded to a multiple. A balanced
- * causal ring deals out the dimension in zigzag: in 2*zigzag chunks, of which
- * ring position i holds chunks i and 2*zigzag-1-i; the ranks that share the
- * position divide them in order. */
+ * (or the batch) in `ranks` equal parts, zero-padded to a multiple. A ring has
+ * the first say: its positions divide the dimension, the ranks that share a
+ * position divide its part. A balanced causal ring deals it out in zigzag:
+ * position i of n holds chunks i and 2n-1-i of 2n. */
 #define DSP_DIM_NONE  (-1)
 #define DSP_DIM_BATCH (-2)
 
 typedef struct {
   int dim; /* DSP_DIM_NONE: whole */
   int64_t ranks;
-  int64_t zigzag; /* positions of the ring; 0: parts in order */
+  int64_t ring; /* positions of the ring, 0 or 1: none */
+  gboolean zigzag;
 } DspLayout;
 
 /* Elements of a dimension of `length` that each rank holds, with padding. */
@@ -59,6 +60,8 @@ typedef struct {
   int64_t pieces[DSP_MAX_PIECES]; /* logical widths, 0 behind the last */
   int64_t bytes;                  /* on this rank */
   gboolean saved; /* read by the backward pass: kept from the forward */
+  int view; /* the tensor that this is by another name, with a gradient of its
+               own, or -1 */
 } DspTensor;
 
 typedef enum {
@@ -154,6 +157,7 @@ typedef enum {
  *     weight grad    x, joint, dy, joint dy; of the bias: dy, joint dy
  *   pointwise        x, joint, vectors -> y, joint y
  *     input grad     x, joint, vectors, dy, joint dy -> dx, joint dx, dvectors
+ *   (none)           dx, gradient of a branch -> dx: their sum
  *   residual         x, branch, vectors -> y
  *     input grad     dy, branch, vectors -> dbranch, -, dvectors
  *   attention        x (or q), joint (or kv) -> y, joint y
@@ -181,8 +185,10 @@ typedef struct {
   gboolean joins;           /* waits for all streams to be idle */
   int kernels;              /* GPU launches that the CPU issues for it */
   int ring_round;           /* round of ring attention, -1: not part of one */
-  gboolean ring_causal; /* runs only on ranks whose position on the ring axis
-                           is at least ring_round (plain causal ring) */
+  gboolean ring_confused; /* takes the tokens of all ranks for those of its own
+                             sequences, which they are not (published code) */
+  gboolean ring_causal;   /* runs only on ranks whose position on the ring axis
+                             is at least ring_round (plain causal ring) */
   union {
     DspGemm gemm;
     struct {
@@ -223,6 +229,11 @@ DspSchedule *dsp_schedule_new(const DspJob *job, const DspPlan *plan,
                               GError **error);
 void dsp_schedule_free(DspSchedule *schedule);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspSchedule, dsp_schedule_free)
+
+/* The ranks that hold the same weights of a kind. */
+DspAxisName dsp_weights_axis(const DspPlan *plan, DspWeights weights);
+/* Bytes of one rank's part of a flat buffer of weights or gradients. */
+int64_t dsp_flat_part(int64_t bytes, int64_t ranks);
 
 /* Steps of a segment, for iteration. */
 static inline const DspStep *dsp_segment_steps(const DspSegment *segment) {

@@ -26,7 +26,7 @@ static int cross_attention(DspBuilder *builder, const DspOp *op, int q,
   if (builder->plan->variant != PUBLISHED)
     return dsp_apply(builder, attend).y;
   DspLayout shard = dsp_tensor(builder, q)->layout,
-            whole = {DSP_DIM_NONE, 1, 0};
+            whole = {DSP_DIM_NONE, 1, 0, FALSE};
   attend.x =
       dsp_exchange_heads(builder, &dsp_to_heads, op, q, -1, whole, DSP_PIECE_Q);
   attend.more = dsp_exchange_heads(builder, &dsp_to_heads, op, kv, -1, whole,
