@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "numerics/executor.h"
+#include "base/error.h"
+#include "numerics/function.h"
+#include "schedule/method.h"
+#include <math.h>
+#include <string.h>
+
+/* --- arrays
+ * ----------------------------------------------------------------------- */
+
+DspArray *dsp_array_new(int64_t rows, int64_t width) {
+  DspArray *array = g_new0(DspArray, 1);
+  array->references = 1;
+  array->rows = rows;
+  array->width = width;
+  array->v = g_new0(float, (gsize)MAX(rows * width, 1));
+  return array;
+}
+
+static DspArray *array_ref(DspArray *array) {
+  if (array)
+    array->references++;
+  return array;
+}
+
+void dsp_array_unref(DspArray *array) {
+  if (!array || --array->references > 0)
+    return;
+  g_free(array->v);
+  g_free(array->lse);
+  g_free(array->block);
+  g_free(array->block_lse);
+  g_free(array->bytes);
+  g_free(array);
+}
+
+void dsp_rank_fail(DspRank *rank, const char *format, ...) {
+  va_list arguments;
+  if (rank->error)
+    return;
+  va_start(arguments, format);
+  g_autofree char *reason = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  rank->error = g_error_new(DSP_ERROR, DSP_ERROR_INFEASIBLE, "rank %d: %s",
+                            (int)rank->id, reason);
+}
+
+void dsp_rank_set(DspRank *rank, int tensor, DspArray *array) {
+  dsp_array_unref(rank->values[tensor]);
+  rank->values[tensor] = array;
+}
+
+DspArray *dsp_rank_get(DspRank *rank, int tensor) {
+  int view = dsp_tensor_of(rank->run->schedule, tensor)->view;
+  DspArray *array = rank->values[view < 0 ? tensor : view];
+  if (!array)
+    dsp_rank_fail(rank, "tensor %d is read but not there", tensor);
+  return array;
+}
+
+int64_t *dsp_rank_rows(const DspRank *rank, int tensor, int64_t *n) {
+  const DspTensor *t = dsp_tensor_of(rank->run->schedule, tensor);
+  return dsp_rows(rank->run->schedule, &rank->position, t->stream, t->layout,
+                  n);
+}
+
+DspArray *dsp_rank_gradient(DspRank *rank, int tensor) {
+  const DspTensor *t = dsp_tensor_of(rank->run->schedule, tensor);
+  int64_t rows;
+  if (rank->values[tensor])
+    return rank->values[tensor];
+  g_free(dsp_rank_rows(rank, tensor, &rows));
+  return dsp_rank_put(rank, tensor, rows, t->width / t->split);
+}
+
+DspArray *dsp_rank_put(DspRank *rank, int tensor, int64_t rows, int64_t width) {
+  if (tensor < 0)
+    return NULL;
+  if (!rank->values[tensor])
+    rank->values[tensor] = dsp_array_new(rows, width);
+  return rank->values[tensor];
+}
+
+int64_t dsp_rank_first_sample(const DspRank *rank) {
+  return rank->position.at[DSP_AXIS_DP] *
+         dsp_job_batch(&rank->run->schedule->job);
+}
+
+int64_t dsp_rank_weight(const DspRank *rank, const DspOp *op) {
+  return dsp_data_offset(rank->run->data, rank->segment->block,
+                         rank->repetition, op);
+}
+
+int64_t dsp_rank_split(const DspRank *rank) {
+  gboolean gathers = rank->run->schedule->plan.method->gathers;
+  return rank->position.at[gathers ? DSP_AXIS_SP : DSP_AXIS_TP];
+}
+
+/* --- steps
+ * ------------------------------------------------------------------------- */
+
+static void gemm_step(DspRank *rank, const DspStep *step) {
+  if (step->op->kind == DSP_OP_LINEAR)
+    dsp_step_linear(rank, step);
+  else
+    dsp_rank_fail(rank, "'%s' cannot be computed", step->op->name);
+}
+
+static void memory_step(DspRank *rank, const DspStep *step) {
+  static void (*const by_role[DSP_N_ROLES])(DspRank *, const DspStep *) = {
+      [DSP_ROLE_COMPUTE] = dsp_step_pointwise,
+      [DSP_ROLE_INPUT_GRAD] = dsp_step_pointwise,
+      [DSP_ROLE_WEIGHT_GRAD] = dsp_step_linear,
+      [DSP_ROLE_PACK] = dsp_step_move,
+      [DSP_ROLE_UNPACK] = dsp_step_move,
+      [DSP_ROLE_MERGE] = dsp_step_merge,
+      [DSP_ROLE_OPTIMIZER] = dsp_step_optimizer,
+      [DSP_ROLE_LOSS] = dsp_step_loss,
+  };
+  by_role[step->role](rank, step);
+}
+
+static void collective_step(DspRank *rank, const DspStep *step) {
+  (step->role == DSP_ROLE_GRADIENT_SYNC ? dsp_step_sync : dsp_step_move)(rank,
+                                                                         step);
+}
+
+static void (*const by_kind[])(DspRank *, const DspStep *) = {
+    [DSP_STEP_GEMM] = gemm_step,
+    [DSP_STEP_ATTENTION] = dsp_step_attention,
+    [DSP_STEP_MEMORY] = memory_step,
+    [DSP_STEP_COLLECTIVE] = collective_step,
+};
+
+/* --- what passes from one repetition, and segment, to the next
+ * ------------------------ */
+
+enum { N_VALUES = DSP_MAX_STREAMS + 1 };
+
+static gboolean comes_out(const DspSegment *segment, gsize tensor) {
+  for (int i = 0; i < N_VALUES; i++)
+    if (segment->out[i] == (int)tensor)
+      return TRUE;
+  return FALSE;
+}
+
+/* Takes the values that the last repetition gave as those that this one gets;
+ * nothing else of it is left. */
+static void hand_on(DspRank *rank, const DspSegment *segment) {
+  DspArray *values[N_VALUES] = {NULL};
+  for (int i = 0; i < N_VALUES; i++)
+    if (segment->out[i] >= 0)
+      values[i] = array_ref(rank->values[segment->out[i]]);
+  for (gsize t = segment->first_tensor; t < segment->end_tensor; t++)
+    dsp_rank_set(rank, (int)t, NULL);
+  for (int i = 0; i < N_VALUES; i++)
+    if (segment->in[i] >= 0)
+      dsp_rank_set(rank, segment->in[i], array_ref(values[i]));
+  for (int i = 0; i < N_VALUES; i++)
+    dsp_array_unref(values[i]);
+}
+
+static void drop_rest(DspRank *rank, const DspSegment *segment) {
+  for (gsize t = segment->first_tensor; t < segment->end_tensor; t++)
+    if (!comes_out(segment, t) && (int)t != rank->run->output_tensor)
+      dsp_rank_set(rank, (int)t, NULL);
+}
+
+/* A tensor that the backward pass will read. */
+typedef struct {
+  int tensor;
+  DspArray *array;
+} Kept;
+
+static void kept_clear(gpointer data) {
+  dsp_array_unref(((Kept *)data)->array);
+}
+
+static void keep(DspRank *rank, GArray *kept, int tensor) {
+  Kept one = {tensor, array_ref(rank->values[tensor])};
+  if (one.array && dsp_tensor_of(rank->run->schedule, tensor)->saved)
+    g_array_append_val(kept, one);
+  else
+    dsp_array_unref(one.array);
+}
+
+/* Arrays that a repetition of a block keeps for its backward pass: those that
+ * the schedule has marked, and no other. */
+static GArray *keep_saved(DspRank *rank, const DspSegment *segment,
+                          DspArray *const taken[N_VALUES]) {
+  GArray *kept = g_array_new(FALSE, FALSE, sizeof(Kept));
+  g_array_set_clear_func(kept, kept_clear);
+  for (gsize t = segment->first_tensor; t < segment->end_tensor; t++)
+    keep(rank, kept, (int)t);
+  for (int i = 0; i < N_VALUES; i++) {
+    Kept one = {segment->in[i], taken[i]};
+    if (one.tensor < 0 || !one.array ||
+        !dsp_tensor_of(rank->run->schedule, one.tensor)->saved)
+      continue;
+    array_ref(one.array);
+    g_array_append_val(kept, one);
+  }
+  return kept;
+}
+
+static GPtrArray *kept_of(const DspRank *rank, const DspBlock *block) {
+  const GPtrArray *segments = rank->run->schedule->segments;
+  for (guint i = 0; i < segments->len; i++) {
+    const DspSegment *segment = segments->pdata[i];
+    if (segment->block == block && segment->pass == DSP_PASS_FORWARD)
+      return rank->kept->pdata[i];
+  }
+  return NULL;
+}
+
+static void bring_back(DspRank *rank, const DspSegment *segment) {
+  const GPtrArray *all = kept_of(rank, segment->block);
+  const GArray *kept = all->pdata[rank->repetition];
+  for (guint i = 0; i < kept->len; i++) {
+    const Kept *one = &g_array_index(kept, Kept, i);
+    dsp_rank_set(rank, one->tensor, array_ref(one->array));
+  }
+}
+
+/* --- segments
+ * ----------------------------------------------------------------------------
+ */
+
+static void run_steps(DspRank *rank, const DspSegment *segment) {
+  const DspStep *steps = dsp_segment_steps(segment);
+  for (guint i = 0; i < segment->steps->len && !rank->error; i++)
+    by_kind[steps[i].kind](rank, &steps[i]);
+}
+
+static void run_forward(DspRank *rank, const DspSegment *segment,
+                        GPtrArray *kept) {
+  DspArray *taken[N_VALUES] = {NULL};
+  for (int i = 0; i < N_VALUES; i++)
+    if (segment->in[i] >= 0)
+      taken[i] = array_ref(rank->values[segment->in[i]]);
+  run_steps(rank, segment);
+  g_ptr_array_add(kept, keep_saved(rank, segment, taken));
+  for (int i = 0; i < N_VALUES; i++)
+    dsp_array_unref(taken[i]);
+}
+
+static void run_segment(DspRank *rank, guint index) {
+  const DspSegment *segment = rank->run->schedule->segments->pdata[index];
+  gboolean backward = segment->pass == DSP_PASS_BACKWARD;
+  rank->segment = segment;
+  for (int64_t i = 0; i < segment->repeat && !rank->error; i++) {
+    rank->repetition = backward ? segment->repeat - 1 - i : i;
+    if (i > 0)
+      hand_on(rank, segment);
+    if (backward)
+      bring_back(rank, segment);
+    if (segment->pass == DSP_PASS_FORWARD)
+      run_forward(rank, segment, rank->kept->pdata[index]);
+    else
+      run_steps(rank, segment);
+    drop_rest(rank, segment);
+    if (segment->block && rank->run->zero == 3)
+      dsp_forget_weights(rank, segment->block, rank->repetition);
+  }
+}
+
+/* --- a rank
+ * -----------------------------------------------------------------------------------
+ */
+
+static void fill_inputs(DspRank *rank) {
+  const DspData *data = rank->run->data;
+  for (guint i = 0; i < data->model->n_streams; i++) {
+    int64_t n, width = data->input_width[i];
+    g_autofree int64_t *rows = dsp_rank_rows(rank, (int)i, &n);
+    DspArray *x = dsp_rank_put(rank, (int)i, n, width);
+    for (int64_t j = 0; j < n * width; j++)
+      if (rows[j / width] >= 0)
+        x->v[j] = (float)data->inputs[i][rows[j / width] * width + j % width];
+  }
+}
+
+static void forget_all_weights(DspRank *rank) {
+  const DspBlock *block;
+  for (guint i = 0; (block = dsp_model_part(rank->run->data->model, i)); i++)
+    for (int64_t k = 0; k < block->count; k++)
+      dsp_forget_weights(rank, block, k);
+}
+
+static DspRank *rank_new(DspRun *run, int64_t id) {
+  DspRank *rank = g_new0(DspRank, 1);
+  const DspSchedule *schedule = run->schedule;
+  rank->run = run;
+  rank->id = id;
+  rank->position = dsp_position(&schedule->plan, id);
+  rank->values = g_new0(DspArray *, schedule->tensors->len);
+  rank->kept =
+      g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+  for (guint i = 0; i < schedule->segments->len; i++)
+    g_ptr_array_add(rank->kept, g_ptr_array_new_with_free_func(
+                                    (GDestroyNotify)g_array_unref));
+  rank->weights = g_new(float, (gsize)run->data->n);
+  rank->gradients = g_new0(float, (gsize)run->data->n);
+  for (int64_t i = 0; i < run->data->n; i++)
+    rank->weights[i] = (float)run->data->weights[i];
+  if (run->zero == 3)
+    forget_all_weights(rank);
+  fill_inputs(rank);
+  return rank;
+}
+
+static void rank_free(gpointer data) {
+  DspRank *rank = data;
+  for (guint i = 0; i < rank->run->schedule->tensors->len; i++)
+    dsp_array_unref(rank->values[i]);
+  g_free(rank->values);
+  g_ptr_array_unref(rank->kept);
+  g_free(rank->weights);
+  g_free(rank->gradients);
+  g_clear_error(&rank->error);
+  g_free(rank);
+}
+
+static gpointer run_rank(gpointer data) {
+  DspRank *rank = data;
+  const GPtrArray *segments = rank->run->schedule->segments;
+  for (guint i = 0; i < segments->len && !rank->error; i++)
+    run_segment(rank, i);
+  if (rank->error)
+    dsp_carrier_break(rank->run->carrier);
+  return NULL;
+}
+
+/* --- the whole
+ * ------------------------------------------------------------------------------------
+ */
+
+static void find_products(DspRun *run) {
+  for (guint i = 0; i < run->schedule->segments->len; i++) {
+    const DspSegment *segment = run->schedule->segments->pdata[i];
+    const DspStep *steps = dsp_segment_steps(segment);
+    for (guint j = 0; j < segment->steps->len; j++)
+      if (steps[j].kind == DSP_STEP_GEMM && steps[j].role == DSP_ROLE_COMPUTE &&
+          !g_hash_table_contains(run->products, steps[j].op))
+        g_hash_table_insert(run->products, (gpointer)steps[j].op,
+                            (gpointer)&steps[j]);
+  }
+}
+
+/* The tensor that the loss is of; in inference the last one made. */
+static int output_tensor(const DspSchedule *schedule) {
+  int last = -1;
+  for (guint i = 0; i < schedule->segments->len; i++) {
+    const DspSegment *segment = schedule->segments->pdata[i];
+    const DspStep *steps = dsp_segment_steps(segment);
+    for (guint j = 0; j < segment->steps->len; j++) {
+      if (steps[j].role == DSP_ROLE_LOSS)
+        return steps[j].inputs[0];
+      if (steps[j].output >= 0)
+        last = steps[j].output;
+    }
+  }
+  return last;
+}
+
+DspRun *dsp_run_new(const DspSchedule *schedule, const DspData *data) {
+  DspRun *run = g_new0(DspRun, 1);
+  run->schedule = schedule;
+  run->data = data;
+  run->dtype = schedule->job.dtype;
+  run->carrier = dsp_carrier_new(&schedule->plan, run->dtype);
+  run->products = g_hash_table_new(NULL, NULL);
+  run->scale_error = 1;
+  run->zero = schedule->job.mode == DSP_MODE_TRAIN ? schedule->plan.zero : 0;
+  run->output = g_new0(
+      double, (gsize)(data->batch * data->output_width *
+                      dsp_stream_tokens(data->model, 0, &data->lengths)));
+  run->gradients = g_new0(double, (gsize)data->n);
+  run->weights = g_new0(double, (gsize)data->n);
+  run->output_tensor = output_tensor(schedule);
+  find_products(run);
+  return run;
+}
+
+static void put_output(DspRun *run, const DspRank *rank) {
+  int tensor = run->output_tensor;
+  DspArray *y = rank->values[tensor];
+  int64_t n;
+  g_autofree int64_t *rows = dsp_rank_rows(rank, tensor, &n);
+  for (int64_t i = 0; y && i < y->rows * y->width; i++)
+    if (rows[i / y->width] >= 0)
+      run->output[rows[i / y->width] * y->width + i % y->width] = y->v[i];
+  if (rank->position.at[DSP_AXIS_TP] == 0)
+    run->loss += rank->loss;
+}
+
+static void put_weights(DspRun *run, const DspRank *rank, const DspBlock *block,
+                        int64_t repetition, DspWeights kind) {
+  int64_t n, begin, end;
+  g_autofree int64_t *list =
+      dsp_flat_weights(rank, block, repetition, kind, &n);
+  if (!dsp_flat_counts(rank, kind))
+    return;
+  dsp_flat_own(rank, kind, n, &begin, &end);
+  for (int64_t i = begin; i < end; i++) {
+    run->gradients[list[i]] = rank->gradients[list[i]];
+    run->weights[list[i]] = rank->weights[list[i]];
+  }
+}
+
+static void put_all_weights(DspRun *run, const DspRank *rank) {
+  const DspBlock *block;
+  for (guint i = 0; (block = dsp_model_part(run->data->model, i)); i++)
+    for (int64_t k = 0; k < block->count; k++) {
+      put_weights(run, rank, block, k, DSP_WEIGHTS_REPLICATED);
+      put_weights(run, rank, block, k, DSP_WEIGHTS_DIVIDED);
+    }
+}
+
+static gboolean collect(DspRun *run, const GPtrArray *ranks, GError **error) {
+  for (guint i = 0; i < ranks->len; i++) {
+    DspRank *rank = ranks->pdata[i];
+    gboolean echo = rank->error && strstr(rank->error->message, "another rank");
+    if (rank->error && !(echo && i + 1 < ranks->len)) {
+      g_propagate_error(error, g_steal_pointer(&rank->error));
+      return FALSE;
+    }
+  }
+  for (guint i = 0; i < ranks->len; i++) {
+    put_output(run, ranks->pdata[i]);
+    put_all_weights(run, ranks->pdata[i]);
+  }
+  return TRUE;
+}
+
+gboolean dsp_run_execute(DspRun *run, GError **error) {
+  g_autoptr(GPtrArray) ranks = g_ptr_array_new_with_free_func(rank_free);
+  g_autoptr(GPtrArray) threads = g_ptr_array_new();
+  for (int64_t i = 0; i < dsp_plan_ranks(&run->schedule->plan); i++)
+    g_ptr_array_add(ranks, rank_new(run, i));
+  for (guint i = 0; i < ranks->len; i++)
+    g_ptr_array_add(threads,
+                    g_thread_new("dspsim-rank", run_rank, ranks->pdata[i]));
+  for (guint i = 0; i < threads->len; i++)
+    g_thread_join(threads->pdata[i]);
+  return collect(run, ranks, error);
+}
+
+void dsp_run_free(DspRun *run) {
+  if (!run)
+    return;
+  dsp_carrier_free(run->carrier);
+  g_hash_table_unref(run->products);
+  g_free(run->output);
+  g_free(run->gradients);
+  g_free(run->weights);
+  g_free(run);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights and their gradients between ranks: flat buffers of a block, of which
+ * ZeRO leaves every rank a part. */
+#include "numerics/executor.h"
+#include "numerics/function.h"
+#include <math.h>
+#include <string.h>
+
+/* --- which weights
+ * -------------------------------------------------------------- */
+
+static const DspTensor *tensor(const DspRank *rank, int index) {
+  return dsp_tensor_of(rank->run->schedule, index);
+}
+
+/* The product's weights are divided if one of its tensors is. */
+static gboolean is_divided(const DspRank *rank, const DspOp *op) {
+  const DspStep *step = g_hash_table_lookup(rank->run->products, op);
+  return step && op->tp != DSP_TP_NONE &&
+         MAX(tensor(rank, step->inputs[0])->split,
+             tensor(rank, step->output)->split) > 1;
+}
+
+static void append_divided(const DspRank *rank, const DspOp *op, int64_t first,
+                           GArray *list) {
+  const DspStep *step = g_hash_table_lookup(rank->run->products, op);
+  int64_t in, out, at = dsp_rank_split(rank);
+  g_autofree int64_t *rows =
+      dsp_columns(tensor(rank, step->inputs[0]), at, &in);
+  g_autofree int64_t *columns =
+      dsp_columns(tensor(rank, step->output), at, &out);
+  for (int64_t i = 0; i < in + (op->bias ? 1 : 0); i++)
+    for (int64_t o = 0; o < out; o++) {
+      int64_t row = i < in ? rows[i] : op->in;
+      int64_t index = first + row * op->out + columns[o];
+      g_array_append_val(list, index);
+    }
+}
+
+int64_t *dsp_flat_weights(const DspRank *rank, const DspBlock *block,
+                          int64_t repetition, DspWeights kind, int64_t *n) {
+  GArray *list = g_array_new(FALSE, FALSE, sizeof(int64_t));
+  for (guint i = 0; i < block->n_stages; i++)
+    for (guint j = 0; j < block->stages[i].n_ops; j++) {
+      const DspOp *op = &block->stages[i].ops[j];
+      int64_t first = dsp_data_offset(rank->run->data, block, repetition, op);
+      gboolean divided = is_divided(rank, op);
+      if (op->parameters == 0 || divided != (kind == DSP_WEIGHTS_DIVIDED))
+        continue;
+      if (divided)
+        append_divided(rank, op, first, list);
+      else
+        for (int64_t k = first; k < first + op->parameters; k++)
+          g_array_append_val(list, k);
+    }
+  *n = list->len;
+  return (int64_t *)(void *)g_array_free(list, FALSE);
+}
+
+static int64_t group_size(const DspRank *rank, DspWeights kind) {
+  const DspPlan *plan = &rank->run->schedule->plan;
+  return dsp_plan_axis(plan, dsp_weights_axis(plan, kind)).size;
+}
+
+static int64_t group_member(const DspRank *rank, DspWeights kind) {
+  const DspPlan *plan = &rank->run->schedule->plan;
+  return dsp_member_of(plan, dsp_weights_axis(plan, kind), rank->id);
+}
+
+static int64_t element(const DspRank *rank) {
+  return dsp_dtype_bytes(rank->run->dtype);
+}
+
+static int64_t part_elements(const DspRank *rank, DspWeights kind, int64_t n) {
+  return dsp_flat_part(n * element(rank), group_size(rank, kind)) /
+         element(rank);
+}
+
+void dsp_flat_own(const DspRank *rank, DspWeights kind, int64_t n,
+                  int64_t *begin, int64_t *end) {
+  int64_t part = part_elements(rank, kind, n);
+  *begin = 0;
+  *end = n;
+  if (rank->run->zero == 0)
+    return;
+  *begin = MIN(n, group_member(rank, kind) * part);
+  *end = MIN(n, *begin + part);
+}
+
+gboolean dsp_flat_counts(const DspRank *rank, DspWeights kind) {
+  gboolean sharded = rank->run->zero > 0;
+  if (kind == DSP_WEIGHTS_REPLICATED && rank->position.at[DSP_AXIS_TP] > 0)
+    return FALSE;
+  return sharded || group_member(rank, kind) == 0;
+}
+
+/* --- blocks of the present segment, or all
+ * ---------------------------------------- */
+
+typedef struct {
+  const DspBlock *block;
+  int64_t repetition;
+} Piece;
+
+static GArray *pieces_of(const DspRank *rank) {
+  GArray *pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
+  Piece piece = {rank->segment->block, rank->repetition};
+  if (piece.block) {
+    g_array_append_val(pieces, piece);
+    return pieces;
+  }
+  for (guint i = 0;
+       (piece.block = dsp_model_part(rank->run->schedule->job.model, i)); i++)
+    for (piece.repetition = 0; piece.repetition < piece.block->count;
+         piece.repetition++)
+      g_array_append_val(pieces, piece);
+  return pieces;
+}
+
+/* The flat buffer as a rank sends it: its part, or all parts. */
+typedef struct {
+  const int64_t *list;
+  int64_t n, part, parts;
+} Flat;
+
+static void write_flat(const DspRank *rank, const Flat *f, const float *from,
+                       int64_t begin, int64_t count, GByteArray *bytes) {
+  guint8 number[sizeof(float)];
+  for (int64_t i = begin; i < begin + count; i++) {
+    dsp_store(number, i < f->n ? from[f->list[i]] : 0, rank->run->dtype);
+    g_byte_array_append(bytes, number, (guint)element(rank));
+  }
+}
+
+static void read_flat(const DspRank *rank, const Flat *f, float *to,
+                      int64_t begin, int64_t count, const guint8 *bytes) {
+  for (int64_t i = begin; i < MIN(begin + count, f->n); i++)
+    to[f->list[i]] =
+        dsp_fetch(bytes + (i - begin) * element(rank), rank->run->dtype);
+}
+
+static Flat flat_of(const DspRank *rank, const Piece *piece, DspWeights kind) {
+  Flat f = {.parts = group_size(rank, kind)};
+  f.list = dsp_flat_weights(rank, piece->block, piece->repetition, kind, &f.n);
+  f.part = part_elements(rank, kind, f.n);
+  return f;
+}
+
+/* --- steps
+ * ---------------------------------------------------------------------------
+ */
+
+static gboolean is_gather(const DspStep *step) {
+  return step->exchange.collective == DSP_ALL_GATHER;
+}
+
+static void write_all(DspRank *rank, const DspStep *step, const GArray *pieces,
+                      GByteArray *bytes) {
+  int64_t me = group_member(rank, step->weights);
+  for (guint i = 0; i < pieces->len; i++) {
+    Flat f = flat_of(rank, &g_array_index(pieces, Piece, i), step->weights);
+    if (is_gather(step))
+      write_flat(rank, &f, rank->weights, me * f.part, f.part, bytes);
+    else
+      write_flat(rank, &f, rank->gradients, 0, f.parts * f.part, bytes);
+    g_free((gpointer)f.list);
+  }
+}
+
+/* Of a gather, each rank's parts of all blocks lie together. */
+static void read_all(DspRank *rank, const DspStep *step, const GArray *pieces,
+                     const guint8 *bytes, gsize stride) {
+  int64_t me = group_member(rank, step->weights);
+  gsize offset = 0;
+  for (guint i = 0; i < pieces->len; i++) {
+    Flat f = flat_of(rank, &g_array_index(pieces, Piece, i), step->weights);
+    if (step->exchange.collective == DSP_ALL_REDUCE)
+      read_flat(rank, &f, rank->gradients, 0, f.n, bytes);
+    else if (step->exchange.collective == DSP_REDUCE_SCATTER)
+      read_flat(rank, &f, rank->gradients, me * f.part, f.part, bytes);
+    for (int64_t j = 0; is_gather(step) && j < f.parts; j++)
+      read_flat(rank, &f, rank->weights, j * f.part, f.part,
+                bytes + (gsize)j * stride + offset);
+    offset += (gsize)(f.part * element(rank));
+    g_free((gpointer)f.list);
+  }
+}
+
+void dsp_step_sync(DspRank *rank, const DspStep *step) {
+  g_autoptr(GArray) pieces = pieces_of(rank);
+  g_autoptr(GByteArray) bytes = g_byte_array_new();
+  gsize ranks = (gsize)group_size(rank, step->weights);
+  gsize declared = (gsize)step->exchange.bytes;
+  gsize received = step->exchange.collective == DSP_REDUCE_SCATTER
+                       ? declared / ranks
+                       : declared;
+  write_all(rank, step, pieces, bytes);
+  if (bytes->len != (is_gather(step) ? declared / ranks : declared)) {
+    dsp_rank_fail(
+        rank, "weights are %u bytes, the schedule declares %" G_GSIZE_FORMAT,
+        bytes->len, declared);
+    return;
+  }
+  g_autofree guint8 *receive = g_malloc(received);
+  if (!dsp_carrier_run(rank->run->carrier, rank->id, &step->exchange,
+                       bytes->data, bytes->len, receive, received))
+    dsp_rank_fail(rank, "another rank has stopped");
+  else
+    read_all(rank, step, pieces, receive, received / ranks);
+}
+
+static const DspWeights kinds[] = {DSP_WEIGHTS_REPLICATED, DSP_WEIGHTS_DIVIDED};
+
+/* One plain step down the gradient: Adam's first step is the sign of it, which
+ * no rounding error survives. */
+void dsp_step_optimizer(DspRank *rank, const DspStep *step) {
+  g_autoptr(GArray) pieces = pieces_of(rank);
+  (void)step;
+  for (guint i = 0; i < pieces->len; i++)
+    for (guint k = 0; k < G_N_ELEMENTS(kinds); k++) {
+      Flat f = flat_of(rank, &g_array_index(pieces, Piece, i), kinds[k]);
+      int64_t begin, end;
+      dsp_flat_own(rank, kinds[k], f.n, &begin, &end);
+      for (int64_t j = begin; j < end; j++) {
+        float *w = &rank->weights[f.list[j]];
+        *w = dsp_round(*w - DSP_LEARNING_RATE * rank->gradients[f.list[j]],
+                       rank->run->dtype);
+      }
+      g_free((gpointer)f.list);
+    }
+}
+
+void dsp_forget_weights(DspRank *rank, const DspBlock *block,
+                        int64_t repetition) {
+  const Piece piece = {block, repetition};
+  for (guint k = 0; k < G_N_ELEMENTS(kinds); k++) {
+    Flat f = flat_of(rank, &piece, kinds[k]);
+    int64_t begin, end;
+    dsp_flat_own(rank, kinds[k], f.n, &begin, &end);
+    for (int64_t i = 0; i < f.n; i++)
+      if (i < begin || i >= end)
+        rank->weights[f.list[i]] = NAN;
+    g_free((gpointer)f.list);
+  }
+}
