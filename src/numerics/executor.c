@@ -42,8 +42,7 @@ void dsp_rank_fail(DspRank *rank, const char *format, ...) {
   va_start(arguments, format);
   g_autofree char *reason = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  rank->error = g_error_new(DSP_ERROR, DSP_ERROR_INFEASIBLE, "rank %d: %s",
-                            (int)rank->id, reason);
+  rank->error = g_strdup_printf("rank %d: %s", (int)rank->id, reason);
 }
 
 void dsp_rank_set(DspRank *rank, int tensor, DspArray *array) {
@@ -318,7 +317,7 @@ static void rank_free(gpointer data) {
   g_ptr_array_unref(rank->kept);
   g_free(rank->weights);
   g_free(rank->gradients);
-  g_clear_error(&rank->error);
+  g_free(rank->error);
   g_free(rank);
 }
 
@@ -421,9 +420,9 @@ static void put_all_weights(DspRun *run, const DspRank *rank) {
 static gboolean collect(DspRun *run, const GPtrArray *ranks, GError **error) {
   for (guint i = 0; i < ranks->len; i++) {
     DspRank *rank = ranks->pdata[i];
-    gboolean echo = rank->error && strstr(rank->error->message, "another rank");
+    gboolean echo = rank->error && strstr(rank->error, "another rank");
     if (rank->error && !(echo && i + 1 < ranks->len)) {
-      g_propagate_error(error, g_steal_pointer(&rank->error));
+      g_set_error_literal(error, DSP_ERROR, DSP_ERROR_INFEASIBLE, rank->error);
       return FALSE;
     }
   }

@@ -36,7 +36,7 @@ typedef struct {
   GPtrArray *kept; /* by segment: arrays of the forward pass, by repetition */
   float *weights, *gradients;
   double loss;
-  GError *error;
+  char *error; /* why it cannot go on, or NULL */
 } DspRank;
 
 struct DspRun {

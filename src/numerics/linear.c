@@ -11,6 +11,7 @@ typedef struct {
   int64_t wide;  /* columns of the input */
   int64_t first; /* of the operation's weights */
   gboolean has_bias;
+  float *w; /* [in][out] */
 } Part;
 
 /* An embedder that takes other columns than its stream has by now takes those
@@ -20,6 +21,15 @@ static void wrap_rows(Part *part, int64_t in) {
   for (int64_t i = 0; i < in; i++)
     part->rows[i] = i;
   part->in = in;
+}
+
+static int64_t weight(const DspStep *step, const Part *p, int64_t i,
+                      int64_t o) {
+  return p->first + p->rows[i] * step->op->out + p->columns[o];
+}
+
+static int64_t bias(const DspStep *step, const Part *p, int64_t o) {
+  return p->first + step->op->in * step->op->out + p->columns[o];
 }
 
 static Part part_of(DspRank *rank, const DspStep *step, int x, int y) {
@@ -34,23 +44,19 @@ static Part part_of(DspRank *rank, const DspStep *step, int x, int y) {
   part.columns = dsp_columns(dsp_tensor_of(schedule, y), at, &part.out);
   /* Of partial sums one has the bias. */
   part.has_bias = step->op->bias && (from->split == 1 || at == 0);
+  part.w = g_new(float, (gsize)(part.in * part.out));
+  for (int64_t i = 0; i < part.in; i++)
+    for (int64_t o = 0; o < part.out; o++)
+      part.w[i * part.out + o] = rank->weights[weight(step, &part, i, o)];
   return part;
 }
 
 static void part_clear(Part *part) {
+  g_free(part->w);
   g_free(part->rows);
   g_free(part->columns);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Part, part_clear)
-
-static int64_t weight(const DspStep *step, const Part *p, int64_t i,
-                      int64_t o) {
-  return p->first + p->rows[i] * step->op->out + p->columns[o];
-}
-
-static int64_t bias(const DspStep *step, const Part *p, int64_t o) {
-  return p->first + step->op->in * step->op->out + p->columns[o];
-}
 
 static void forward(DspRank *rank, const DspStep *step, int x, int y) {
   DspArray *from = dsp_rank_get(rank, x);
@@ -63,7 +69,7 @@ static void forward(DspRank *rank, const DspStep *step, int x, int y) {
     float *sum = to->v + r * p.out;
     for (int64_t i = 0; i < p.in; i++)
       for (int64_t o = 0; o < p.out; o++)
-        sum[o] += from->v[r * p.wide + i % p.wide] * w[weight(step, &p, i, o)];
+        sum[o] += from->v[r * p.wide + i % p.wide] * p.w[i * p.out + o];
     for (int64_t o = 0; p.has_bias && o < p.out; o++)
       sum[o] += w[bias(step, &p, o)];
   }
@@ -78,7 +84,7 @@ static void input_gradient(DspRank *rank, const DspStep *step, int dy, int dx) {
     for (int64_t i = 0; i < p.in; i++) {
       float sum = 0;
       for (int64_t o = 0; o < p.out; o++)
-        sum += from->v[r * p.out + o] * rank->weights[weight(step, &p, i, o)];
+        sum += from->v[r * p.out + o] * p.w[i * p.out + o];
       to->v[r * p.wide + i % p.wide] += dsp_round(sum, rank->run->dtype);
     }
   dsp_round_all(to->v, to->rows * to->width, rank->run->dtype);
