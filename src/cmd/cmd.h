@@ -92,8 +92,8 @@ gboolean dsp_option_fail(GError **error, const char *name, const char *format,
 /* Appends how to use `command` and what its options are. */
 void dsp_command_help_text(const DspCommand *command, GString *out);
 
-extern const DspCommand dsp_command_compare, dsp_command_cost, dsp_command_help,
-    dsp_command_list, dsp_command_predict, dsp_command_score, dsp_command_show,
-    dsp_command_topo;
+extern const DspCommand dsp_command_calibrate, dsp_command_compare,
+    dsp_command_cost, dsp_command_help, dsp_command_list, dsp_command_predict,
+    dsp_command_score, dsp_command_show, dsp_command_topo;
 
 #endif

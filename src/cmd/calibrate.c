@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* calibrate: constants of networks from measurements. */
+#include "base/error.h"
+#include "cmd/cmd.h"
+#include "cmd/output.h"
+#include "measurement/nccl-log.h"
+#include "report/calibrate.h"
+#include "schedule/collective.h"
+
+typedef struct {
+  DspOutputOptions output;
+  char *profile;
+  GPtrArray *excluded;
+  gboolean shared, in_turn;
+  int64_t nodes, gpus_per_node;
+  int collective;
+} Options;
+
+#define AT(member) G_STRUCT_OFFSET(Options, member)
+
+static const DspOption calibrate_options[] = {
+    {"output", 'o', &dsp_option_string, AT(profile), "FILE",
+     "write the calibrated profile there", NULL, NULL},
+    {"shared", 0, &dsp_option_flag, AT(shared), NULL,
+     "fit to all clusters that have a network of this one", NULL, NULL},
+    {"exclude", 'x', &dsp_option_list, AT(excluded), "GROUP",
+     "do not fit to points of this group; may be repeated", NULL, NULL},
+    {"leave-one-out", 0, &dsp_option_flag, AT(in_turn), NULL,
+     "foretell every cluster from the others", NULL, NULL},
+    {NULL}};
+
+static const DspOption log_options[] = {
+    {"nodes", 'N', &dsp_option_count, AT(nodes), "N", "nodes that ran",
+     "what logs tell", NULL},
+    {"gpus-per-node", 'g', &dsp_option_count, AT(gpus_per_node), "N",
+     "GPUs of each", "what logs tell", NULL},
+    {"collective", 0, &dsp_option_enum, AT(collective), "NAME", "that ran",
+     "what logs tell", dsp_collective_names},
+    {NULL}};
+
+/* The answer goes to the standard output: -o, the first of the usual options,
+ * is the profile's. */
+static const DspOptionGroup groups[] = {
+    {"Calibration", calibrate_options, 0},
+    {"What ran, in logs of nccl-tests", log_options, 0},
+    {"What it says", dsp_output_options + 1, AT(output)},
+    {NULL}};
+#undef AT
+
+static const Options defaults = {.output = DSP_OUTPUT_DEFAULTS,
+                                 .collective = -1};
+
+/* --- the answer ---------------------------------------------------------- */
+
+static gboolean write_answer(const DspInvocation *invocation,
+                             const DspCalibrateAnswer *answer, GError **error) {
+  const Options *options = invocation->options;
+  DspCalibrateTables t;
+  dsp_calibrate_tables_init(&t, answer);
+  const DspSection sections[] = {
+      {"errors", t.bands}, {"points", t.points}, {NULL}};
+  DspReport report = {.schema = "dspsim.calibrate/1",
+                      .inputs = t.inputs,
+                      .results = answer->in_turn ? t.bands : t.constants,
+                      .sections = answer->in_turn ? NULL : sections,
+                      .text = dsp_calibrate_text,
+                      .data = answer};
+  const gboolean written =
+      dsp_output_write(&options->output, &report, invocation->out, error);
+  dsp_calibrate_tables_clear(&t);
+  return written;
+}
+
+static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
+                       const char *cluster, const GPtrArray *calibrations,
+                       GError **error) {
+  const Options *options = invocation->options;
+  DspCalibrateAnswer all = {
+      .files = files,
+      .excluded = options->excluded,
+      .cluster = cluster,
+      .mode = options->in_turn  ? "leave-one-out"
+              : options->shared ? "shared"
+                                : "alone",
+      .calibrations = calibrations,
+      .in_turn = options->in_turn,
+  };
+  dsp_calibrate_answer_fill(&all);
+  const gboolean written = write_answer(invocation, &all, error);
+  dsp_calibrate_answer_clear(&all);
+  return written;
+}
+
+/* --- files --------------------------------------------------------------- */
+
+static void free_file(gpointer file) {
+  dsp_measurements_free(file);
+}
+
+static gboolean load(const Options *options, const char *cluster,
+                     char *const *names, GPtrArray *files, GError **error) {
+  g_autofree char *name = cluster ? dsp_calibrate_name(cluster) : NULL;
+  const DspNcclLogOptions log = {name, options->nodes, options->gpus_per_node,
+                                 options->collective};
+  for (; *names; names++) {
+    DspMeasurements *file = cluster ? dsp_nccl_log_load(*names, &log, error)
+                                    : dsp_measurements_load(*names, error);
+    if (!file)
+      return FALSE;
+    g_ptr_array_add(files, file);
+  }
+  if (files->len)
+    return TRUE;
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
+              "calibrate to what? usage: dspsim calibrate CLUSTER FILE...");
+  return FALSE;
+}
+
+static gboolean check_in_turn(const Options *o, GError **error) {
+  if (o->in_turn && (o->profile || o->shared))
+    return dsp_option_fail(error, "leave-one-out",
+                           "fits no one cluster, so "
+                           "that there can be no '--%s'",
+                           o->profile ? "output" : "shared");
+  return TRUE;
+}
+
+/* --- the runs ------------------------------------------------------------ */
+
+static void free_calibration(gpointer calibration) {
+  dsp_calibration_free(calibration);
+}
+
+static gboolean add(GPtrArray *calibrations, const Options *options,
+                    const GPtrArray *files, const char *cluster,
+                    DspCalibrateMode mode, GError **error) {
+  const DspCalibrateJob job = {files, cluster, options->excluded, mode};
+  DspCalibration *calibration = dsp_calibrate(&job, error);
+  if (calibration)
+    g_ptr_array_add(calibrations, calibration);
+  return calibration != NULL;
+}
+
+/* Clusters that are not installed are told, and passed over. */
+static gboolean add_in_turn(GPtrArray *calibrations, const Options *options,
+                            const GPtrArray *files, GError **error) {
+  g_auto(GStrv) clusters = dsp_calibrate_clusters(files);
+  for (char **name = clusters; *name; name++) {
+    g_autoptr(GError) cause = NULL;
+    if (add(calibrations, options, files, *name, DSP_CALIBRATE_WITHOUT, &cause))
+      continue;
+    if (!g_error_matches(cause, DSP_ERROR, DSP_ERROR_USAGE)) {
+      g_propagate_error(error, g_steal_pointer(&cause));
+      return FALSE;
+    }
+    dsp_output_note(&options->output, "%s", cause->message);
+  }
+  if (calibrations->len)
+    return TRUE;
+  g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
+              "no healthy collective on an installed cluster");
+  return FALSE;
+}
+
+static gboolean write_profile(const Options *options, const GPtrArray *files,
+                              const DspCalibration *calibration,
+                              GError **error) {
+  if (!options->profile ||
+      dsp_calibration_write(calibration, files, options->profile, error))
+    return TRUE;
+  g_prefix_error(error, "option '--output': ");
+  return FALSE;
+}
+
+static gboolean run(const DspInvocation *invocation, GError **error) {
+  const Options *o = invocation->options;
+  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(free_file);
+  g_autoptr(GPtrArray) calibrations =
+      g_ptr_array_new_with_free_func(free_calibration);
+  char *const *names = invocation->operands;
+  const char *cluster = o->in_turn || !*names ? NULL : *names++;
+  if (!check_in_turn(o, error) || !load(o, cluster, names, files, error))
+    return FALSE;
+  if (o->in_turn)
+    return add_in_turn(calibrations, o, files, error) &&
+           answer(invocation, files, NULL, calibrations, error);
+  return add(calibrations, o, files, cluster,
+             o->shared ? DSP_CALIBRATE_SHARED : DSP_CALIBRATE_ALONE, error) &&
+         write_profile(o, files, calibrations->pdata[0], error) &&
+         answer(invocation, files, cluster, calibrations, error);
+}
+
+const DspCommand dsp_command_calibrate = {
+    .name = "calibrate",
+    .summary = "fit a cluster's networks to measurements",
+    .operands = "CLUSTER FILE...",
+    .max_operands = G_MAXUINT,
+    .groups = groups,
+    .record_size = sizeof(Options),
+    .defaults = &defaults,
+    .run = run,
+};

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/calibrate.h"
+#include "report/text.h"
+#include <math.h>
+#include <string.h>
+
+#define PERCENT (&(const DspScale){0.01, "%", 1})
+
+/* A point before and after. */
+typedef struct {
+  const DspScored *before, *after;
+} Point;
+
+static const DspCalibration *calibration(const DspCalibrateAnswer *a, guint i) {
+  return a->calibrations->pdata[i];
+}
+
+/* --- the answer ---------------------------------------------------------- */
+
+static const DspScoreClass *find_class(const GArray *classes,
+                                       const char *value) {
+  for (guint i = 0; i < classes->len; i++) {
+    const DspScoreClass *class = &g_array_index(classes, DspScoreClass, i);
+    if (!value || strcmp(class->value, value) == 0)
+      return class;
+  }
+  return NULL;
+}
+
+/* Classes of points by a key of scores. */
+static GArray *classes_of(const GArray *points, const char *by) {
+  const DspScore score = {NULL, (GArray *)points};
+  return dsp_score_classes(&score, DSP_TRUST_ALL, by);
+}
+
+/* One for each value of the key; the same points in both, before and after. */
+static void add_bands(GArray *bands, const DspCalibrateBand *about,
+                      const GArray *before, const GArray *after,
+                      const char *by) {
+  g_autoptr(GArray) old = classes_of(before, by);
+  g_autoptr(GArray) new = classes_of(after, by);
+  for (guint i = 0; i < old->len; i++) {
+    const DspScoreClass *class = &g_array_index(old, DspScoreClass, i);
+    DspCalibrateBand band = *about;
+    band.band = g_strdup(strcmp(by, "kind") == 0 ? "all" : class->value);
+    band.before = *class;
+    band.after = *find_class(new, class->value);
+    g_array_append_val(bands, band);
+  }
+}
+
+static void add_both(GArray *bands, const DspCalibrateBand *about,
+                     const GArray *before, const GArray *after) {
+  add_bands(bands, about, before, after, "kind");
+  add_bands(bands, about, before, after, "band");
+}
+
+static void append(GArray *all, const GArray *points) {
+  g_array_append_vals(all, points->data, points->len);
+}
+
+static void fill_bands(DspCalibrateAnswer *a) {
+  g_autoptr(GArray) before = g_array_new(FALSE, FALSE, sizeof(DspScored));
+  g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(DspScored));
+  for (guint i = 0; i < a->calibrations->len; i++) {
+    const DspCalibration *c = calibration(a, i);
+    guint skipped;
+    DspCalibrateBand about = {
+        .cluster = dsp_calibration_cluster(c)->name,
+        .fitted = dsp_calibration_fitted(c),
+    };
+    about.training = dsp_calibration_training(c, &about.clusters, &skipped);
+    const GArray *old = dsp_calibration_points(c, FALSE);
+    const GArray *new = dsp_calibration_points(c, TRUE);
+    add_both(a->bands, &about, old, new);
+    if (!about.fitted)
+      continue;
+    append(before, old);
+    append(after, new);
+  }
+  if (a->in_turn)
+    add_both(a->bands, &(DspCalibrateBand){.cluster = "all"}, before, after);
+}
+
+static void fill_points(DspCalibrateAnswer *a) {
+  const GArray *old = dsp_calibration_points(calibration(a, 0), FALSE);
+  const GArray *new = dsp_calibration_points(calibration(a, 0), TRUE);
+  for (guint i = 0; i < old->len; i++) {
+    const Point point = {&g_array_index(old, DspScored, i),
+                         &g_array_index(new, DspScored, i)};
+    g_array_append_val(a->points, point);
+  }
+}
+
+static void band_clear(gpointer data) {
+  g_free(((DspCalibrateBand *)data)->band);
+}
+
+void dsp_calibrate_answer_fill(DspCalibrateAnswer *a) {
+  a->bands = g_array_new(FALSE, TRUE, sizeof(DspCalibrateBand));
+  g_array_set_clear_func(a->bands, band_clear);
+  a->points = g_array_new(FALSE, FALSE, sizeof(Point));
+  fill_bands(a);
+  if (!a->in_turn)
+    fill_points(a);
+}
+
+void dsp_calibrate_answer_clear(DspCalibrateAnswer *a) {
+  g_clear_pointer(&a->bands, g_array_unref);
+  g_clear_pointer(&a->points, g_array_unref);
+}
+
+/* --- constants ----------------------------------------------------------- */
+
+static const char *const units[] = {[DSP_QUANTITY_TIME] = "s",
+                                    [DSP_QUANTITY_RATE] = "bytes_per_s",
+                                    [DSP_QUANTITY_SHARE] = "1"};
+
+enum { NETWORK, CONSTANT, UNIT, KEPT };
+
+static DspValue get_constant(gconstpointer row, guint index) {
+  const DspCalibratedConstant *c = row;
+  const char *const texts[] = {[NETWORK] = c->network,
+                               [CONSTANT] = c->key,
+                               [UNIT] = units[c->quantity],
+                               [KEPT] = c->kept};
+  return dsp_string(texts[index]);
+}
+
+enum { BEFORE, AFTER, ERROR };
+
+static DspValue get_value(gconstpointer row, guint index) {
+  const DspCalibratedConstant *c = row;
+  const double numbers[] = {
+      [BEFORE] = c->before, [AFTER] = c->after, [ERROR] = c->error};
+  return dsp_number(numbers[index]);
+}
+
+static DspValue get_dependents(gconstpointer row, guint index) {
+  const DspCalibratedConstant *c = row;
+  return index ? dsp_boolean(!c->kept) : dsp_integer(c->points);
+}
+
+static const DspColumn constant_columns[] = {
+    {NULL, "network", get_constant, NETWORK},
+    {NULL, "constant", get_constant, CONSTANT},
+    {NULL, "unit", get_constant, UNIT},
+    {NULL, "fitted", get_dependents, 1},
+    {NULL, "before", get_value, BEFORE},
+    {NULL, "after", get_value, AFTER},
+    {NULL, "standard_error", get_value, ERROR},
+    {NULL, "points", get_dependents, 0},
+    {NULL, "kept_because", get_constant, KEPT},
+    {NULL},
+};
+
+/* --- errors -------------------------------------------------------------- */
+
+static DspValue get_band(gconstpointer row, guint index) {
+  const DspCalibrateBand *b = row;
+  return dsp_string(index ? b->band : b->cluster);
+}
+
+enum { N, TRAINING, CLUSTERS, FITTED };
+
+static DspValue get_count(gconstpointer row, guint index) {
+  const DspCalibrateBand *b = row;
+  const guint counts[] = {[N] = b->before.n,
+                          [TRAINING] = b->training,
+                          [CLUSTERS] = b->clusters,
+                          [FITTED] = b->fitted};
+  return dsp_integer(counts[index]);
+}
+
+enum { MEDIAN, MEAN, P90, BIAS, N_ERRORS };
+
+static DspValue get_error(gconstpointer row, guint index) {
+  const DspCalibrateBand *b = row;
+  const DspScoreClass *c = index < N_ERRORS ? &b->before : &b->after;
+  const double numbers[] = {[MEDIAN] = c->median_ape,
+                            [MEAN] = c->mean_ape,
+                            [P90] = c->p90_ape,
+                            [BIAS] = c->bias};
+  return dsp_number(numbers[index % N_ERRORS]);
+}
+
+static const DspColumn band_columns[] = {
+    {NULL, "cluster", get_band, 0},
+    {NULL, "band", get_band, 1},
+    {NULL, "n", get_count, N},
+    {NULL, "training_points", get_count, TRAINING},
+    {NULL, "training_clusters", get_count, CLUSTERS},
+    {NULL, "constants_fitted", get_count, FITTED},
+    {NULL, "median_ape_before", get_error, MEDIAN},
+    {NULL, "mean_ape_before", get_error, MEAN},
+    {NULL, "p90_ape_before", get_error, P90},
+    {NULL, "bias_before", get_error, BIAS},
+    {NULL, "median_ape_after", get_error, N_ERRORS + MEDIAN},
+    {NULL, "mean_ape_after", get_error, N_ERRORS + MEAN},
+    {NULL, "p90_ape_after", get_error, N_ERRORS + P90},
+    {NULL, "bias_after", get_error, N_ERRORS + BIAS},
+    {NULL},
+};
+
+/* --- points and inputs --------------------------------------------------- */
+
+static DspValue get_point(gconstpointer row, guint index) {
+  const DspScored *s = ((const Point *)row)->before;
+  const char *const texts[] = {s->point->id, s->file->file, s->point->group};
+  return dsp_string(texts[index]);
+}
+
+static DspValue get_time(gconstpointer row, guint index) {
+  const Point *p = row;
+  const double times[] = {p->before->point->measured, p->before->predicted,
+                          p->after->predicted};
+  return dsp_number(times[index]);
+}
+
+static const DspColumn point_columns[] = {
+    {NULL, "id", get_point, 0},
+    {NULL, "file", get_point, 1},
+    {NULL, "group", get_point, 2},
+    {NULL, "measured_us", get_time, 0},
+    {NULL, "predicted_before_us", get_time, 1},
+    {NULL, "predicted_after_us", get_time, 2},
+    {NULL},
+};
+
+static DspValue get_file(gconstpointer row, guint index) {
+  const DspMeasurements *m = row;
+  const char *const texts[] = {m->file, m->title, m->sha256};
+  return dsp_string(texts[index]);
+}
+
+static const DspColumn file_columns[] = {{NULL, "file", get_file, 0},
+                                         {NULL, "title", get_file, 1},
+                                         {NULL, "sha256", get_file, 2},
+                                         {NULL}};
+
+/* The row of inputs is the DspCalibrateTables. */
+static DspValue get_asked(gconstpointer row, guint index) {
+  const DspCalibrateAnswer *a = ((const DspCalibrateTables *)row)->answer;
+  const DspCluster *cluster =
+      a->in_turn ? NULL : dsp_calibration_cluster(calibration(a, 0));
+  const char *const texts[] = {a->cluster, cluster ? cluster->sha256 : NULL,
+                               a->mode};
+  return dsp_string(texts[index]);
+}
+
+static DspValue get_group(gconstpointer row, guint index) {
+  (void)index;
+  return dsp_string(row);
+}
+
+static const DspColumn group_columns[] = {{NULL, "group", get_group, 0},
+                                          {NULL}};
+
+static DspValue get_files(gconstpointer row, guint index) {
+  const DspCalibrateTables *t = row;
+  return dsp_table_value(index ? t->excluded : t->files);
+}
+
+static const DspColumn input_columns[] = {
+    {NULL, "cluster", get_asked, 0},  {NULL, "cluster_sha256", get_asked, 1},
+    {NULL, "mode", get_asked, 2},     {NULL, "files", get_files, 0},
+    {NULL, "excluded", get_files, 1}, {NULL},
+};
+
+/* --- tables -------------------------------------------------------------- */
+
+static DspTable *table_of(const DspColumn *columns, const GArray *rows) {
+  DspTable *table = dsp_table_new(columns);
+  const guint size = g_array_get_element_size((GArray *)rows);
+  for (guint i = 0; i < rows->len; i++)
+    dsp_table_add_row(table, rows->data + (gsize)i * size);
+  return table;
+}
+
+void dsp_calibrate_tables_init(DspCalibrateTables *t,
+                               const DspCalibrateAnswer *a) {
+  *t = (DspCalibrateTables){
+      .answer = a,
+      .inputs = dsp_table_new(input_columns),
+      .files = dsp_table_new(file_columns),
+      .excluded = dsp_table_new(group_columns),
+      .constants = table_of(constant_columns,
+                            dsp_calibration_constants(calibration(a, 0))),
+      .bands = table_of(band_columns, a->bands),
+      .points = table_of(point_columns, a->points),
+  };
+  for (guint i = 0; i < a->files->len; i++)
+    dsp_table_add_row(t->files, a->files->pdata[i]);
+  for (guint i = 0; a->excluded && i < a->excluded->len; i++)
+    dsp_table_add_row(t->excluded, a->excluded->pdata[i]);
+  dsp_table_add_row(t->inputs, t);
+}
+
+void dsp_calibrate_tables_clear(DspCalibrateTables *t) {
+  DspTable *const tables[] = {t->inputs,    t->files, t->excluded,
+                              t->constants, t->bands, t->points};
+  for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
+    dsp_table_free(tables[i]);
+}
+
+/* --- text ---------------------------------------------------------------- */
+
+static void add_files(const DspCalibrateAnswer *a, const DspStyle *style,
+                      GString *out) {
+  for (guint i = 0; i < a->files->len; i++) {
+    const DspMeasurements *m = a->files->pdata[i];
+    g_autofree char *line =
+        g_strdup_printf("%s, %u points: %s", m->file, m->points->len, m->title);
+    g_string_append(out, "# file     ");
+    dsp_text_wrap(out, style, "#", 11, line);
+  }
+}
+
+static void add_training(const DspCalibrateAnswer *a, GString *out) {
+  guint clusters, skipped;
+  const guint points =
+      dsp_calibration_training(calibration(a, 0), &clusters, &skipped);
+  g_string_append_printf(out,
+                         "# cluster  %s, fitted to %u point%s of %u "
+                         "cluster%s",
+                         a->cluster, points, points == 1 ? "" : "s", clusters,
+                         clusters == 1 ? "" : "s");
+  if (skipped)
+    g_string_append_printf(out, ", %u skipped", skipped);
+  g_string_append(out, "\n");
+}
+
+static void add_fitted(const DspCalibrateAnswer *a, const DspStyle *style,
+                       GString *out) {
+  static const DspTextColumn columns[] = {
+      {"network", "", TRUE}, {"constant", "", TRUE}, {"before", "", FALSE},
+      {"after", "", FALSE},  {"change", "%", FALSE}, {"std error", "%", FALSE},
+      {"points", "", FALSE}};
+  g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
+  const GArray *all = dsp_calibration_constants(calibration(a, 0));
+  if (!dsp_calibration_fitted(calibration(a, 0))) {
+    g_string_append(out, "#\n# No constant is fitted.\n");
+    return;
+  }
+  g_string_append(out, "#\n# Constants that the points determine.\n");
+  for (guint i = 0; i < all->len; i++) {
+    const DspCalibratedConstant *c =
+        &g_array_index(all, DspCalibratedConstant, i);
+    g_autofree char *before = dsp_quantity_format(c->quantity, c->before);
+    g_autofree char *after = dsp_quantity_format(c->quantity, c->after);
+    if (c->kept)
+      continue;
+    dsp_grid_cell(grid, "%s", c->network);
+    dsp_grid_cell(grid, "%s", c->key);
+    dsp_grid_cell(grid, "%s", before);
+    dsp_grid_cell(grid, "%s", after);
+    dsp_grid_number(grid, PERCENT, c->after / c->before - 1);
+    dsp_grid_number(grid, PERCENT, c->error);
+    dsp_grid_cell(grid, "%u", c->points);
+  }
+  dsp_grid_print(grid, out);
+}
+
+static void add_kept(const DspCalibrateAnswer *a, const DspStyle *style,
+                     GString *out) {
+  static const DspTextColumn columns[] = {{"network", "", TRUE},
+                                          {"constant", "", TRUE},
+                                          {"value", "", FALSE},
+                                          {"because", "", TRUE}};
+  g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
+  const GArray *all = dsp_calibration_constants(calibration(a, 0));
+  if (dsp_calibration_fitted(calibration(a, 0)) == all->len)
+    return;
+  g_string_append(out, "#\n# Constants that stay as they are.\n");
+  for (guint i = 0; i < all->len; i++) {
+    const DspCalibratedConstant *c =
+        &g_array_index(all, DspCalibratedConstant, i);
+    g_autofree char *value = dsp_quantity_format(c->quantity, c->before);
+    if (!c->kept)
+      continue;
+    dsp_grid_cell(grid, "%s", c->network);
+    dsp_grid_cell(grid, "%s", c->key);
+    dsp_grid_cell(grid, "%s", value);
+    dsp_grid_cell(grid, "%s", c->kept);
+  }
+  dsp_grid_print(grid, out);
+}
+
+static const DspTextColumn band_text[] = {
+    {"cluster", "", TRUE},    {"sizes", "", TRUE},
+    {"n", "", FALSE},         {"trained on", "", FALSE},
+    {"constants", "", FALSE}, {"median before", "%", FALSE},
+    {"after", "%", FALSE},    {"P90 before", "%", FALSE},
+    {"after", "%", FALSE},    {"bias before", "%", FALSE},
+    {"after", "%", FALSE},
+};
+
+static void add_errors(const DspCalibrateAnswer *a, const DspStyle *style,
+                       GString *out) {
+  g_autoptr(DspGrid) grid =
+      dsp_grid_new(style, band_text, G_N_ELEMENTS(band_text));
+  g_string_append(out, "#\n# Errors |predicted / measured - 1| of the "
+                       "cluster's points. Bias above zero: too slow.\n");
+  for (guint i = 0; i < a->bands->len; i++) {
+    const DspCalibrateBand *b = &g_array_index(a->bands, DspCalibrateBand, i);
+    const gboolean first = strcmp(b->band, "all") == 0;
+    dsp_grid_cell(grid, "%s", first ? b->cluster : "");
+    dsp_grid_cell(grid, "%s", b->band);
+    dsp_grid_cell(grid, "%u", b->before.n);
+    dsp_grid_cell(grid, first && b->training ? "%u" : "", b->training);
+    dsp_grid_cell(grid, first && b->training ? "%u" : "", b->fitted);
+    dsp_grid_number(grid, PERCENT, b->before.median_ape);
+    dsp_grid_number(grid, PERCENT, b->after.median_ape);
+    dsp_grid_number(grid, PERCENT, b->before.p90_ape);
+    dsp_grid_number(grid, PERCENT, b->after.p90_ape);
+    dsp_grid_number(grid, PERCENT, b->before.bias);
+    dsp_grid_number(grid, PERCENT, b->after.bias);
+  }
+  dsp_grid_print(grid, out);
+}
+
+void dsp_calibrate_text(const DspReport *report, const DspStyle *style,
+                        GString *out) {
+  const DspCalibrateAnswer *a = report->data;
+  add_files(a, style, out);
+  if (a->in_turn) {
+    g_string_append(
+        out, "#\n# Every cluster foretold with constants that are "
+             "fitted to the others that share a\n# network with it. "
+             "Before: as the profiles are. All: those with any fitted.\n");
+  } else {
+    add_training(a, out);
+    add_fitted(a, style, out);
+    add_kept(a, style, out);
+  }
+  add_errors(a, style, out);
+}
