@@ -7,11 +7,15 @@
 set -eu
 DSPSIM=${DSPSIM:-dspsim}
 tab=$(printf '\t')
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
 predicted() { # UNIT ARGUMENT...; nothing if the plan cannot run
   unit=$1
   shift
-  { $DSPSIM predict --format csv --quiet "$@" 2>/dev/null || test $? -eq 1; } |
+  plan=$($DSPSIM predict --format csv --quiet "$@" 2>"$log") ||
+    test $? -eq 1 || { cat "$log" >&2; return 1; }
+  echo "$plan" |
     awk -F, -v unit="$unit" '
       NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
       unit == "samples/s" { print $at["samples_per_s"]; next }

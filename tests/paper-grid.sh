@@ -21,8 +21,9 @@ header() {
 }
 
 row() { # MODEL FRAMES DEGREE
-  $DSPSIM compare "$1" dgx-h100 --gpus 128 --dim "T=$2" --sp "$3" --all \
-    --format csv --quiet |
+  plans=$($DSPSIM compare "$1" dgx-h100 --gpus 128 --dim "T=$2" --sp "$3" \
+    --all --format csv --quiet)
+  echo "$plans" |
     awk -F, -v columns="$columns" -v frames="$2" -v degree="$3" '
       NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
       {
