@@ -239,6 +239,7 @@ static void test_refusals(void) {
   static const Row refused[] = {
       {"sana-1.6b", "single", "best", 1, 1, 1, 1, 0, NONE, 1, NULL, FP32},
       {"evoformer", "single", "best", 1, 1, 1, 1, 0, NONE, 1, NULL, FP32},
+      {"hunyuandit", "single", "best", 1, 1, 1, 1, 0, NONE, 1, NULL, FP32},
       {"vchitect-2.0", "single", "best", 1, 1, 1, 1, 0, NONE, 1, NULL, FP32}};
   for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
     g_autoptr(GError) error = NULL;

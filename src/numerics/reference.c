@@ -786,6 +786,24 @@ static void clear_untrained(const Walk *walk) {
         }
 }
 
+/* The first norm of a stage may take an input that is no stream's; only the
+ * first operation of all on its stream has one. */
+static gboolean has_input(const DspModel *model, const DspStage *stage,
+                          const DspOp *op) {
+  gboolean first = stage == &model->before.stages[0];
+  for (const DspOp *o = stage->ops; o < op; o++)
+    if (o->stream == op->stream)
+      return TRUE;
+  for (const DspStage *s = model->before.stages;
+       !first && s < model->before.stages + model->before.n_stages; s++) {
+    first = s == stage;
+    if (s->stream == op->stream)
+      break;
+  }
+  return first || op->kind != DSP_OP_NORM ||
+         op->in + op->beside == model->streams[op->stream].width;
+}
+
 gboolean dsp_reference_can(const DspModel *model, GError **error) {
   const DspBlock *block;
   for (guint i = 0; (block = dsp_model_part(model, i)); i++)
@@ -799,7 +817,8 @@ gboolean dsp_reference_can(const DspModel *model, GError **error) {
         gboolean divided = op->joint >= 0 && (op->over & all) != all;
         if (op->kind == DSP_OP_LINEAR_ATTENTION ||
             op->kind == DSP_OP_TRIANGLE || op->kind == DSP_OP_OUTER_PRODUCT ||
-            op->global || op->window > 1 || divided) {
+            op->global || op->window > 1 || divided ||
+            !has_input(model, &block->stages[j], op)) {
           g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
                       "'%s' of '%s' cannot be computed yet: %s", op->name,
                       block->stages[j].name,

@@ -32,6 +32,12 @@ static int64_t gcd(int64_t a, int64_t b) {
   return a;
 }
 
+/* Columns turn in pairs. Of two columns less their mean little but signs is
+ * left, of which no gradient can be compared. */
+static int64_t least_head_dim(const DspOp *op) {
+  return op->kind == DSP_OP_QK_NORM && !op->rms ? 4 : 2;
+}
+
 /* The widths that must stay in proportion: all but those of raw inputs and of
  * the final output. */
 static void common_width(DspModel *model, const DspBlock *block, DspOp *op,
@@ -45,7 +51,7 @@ static void common_width(DspModel *model, const DspBlock *block, DspOp *op,
       !(raw && op->kind != DSP_OP_LINEAR))
     *common = gcd(*common, op->out);
   if (op->head_dim)
-    *common = gcd(*common, op->head_dim / 2);
+    *common = gcd(*common, op->head_dim / least_head_dim(op));
 }
 
 static int64_t divide(int64_t width, int64_t divisor) {
