@@ -4,6 +4,7 @@
 #include "measurement/calibrate-private.h"
 #include "network/collective.h"
 #include "test_calibrate.h"
+#include <glib/gstdio.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -263,11 +264,27 @@ static void test_left_out(void) {
   CU_ASSERT_PTR_NOT_NULL(find(a, "ib-ndr", "bandwidth")->kept);
 }
 
+/* A folder of its own, with what calibrations write there. */
+static char *begin_folder(void) {
+  char *folder = g_dir_make_tmp("dspsim-XXXXXX", NULL);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+  return folder;
+}
+
+static void end_folder(const char *folder) {
+  static const char *const names[] = {
+      "dgx-h100.json", "dgx-h100-nvswitch-h100.json", "dgx-h100-ib-ndr.json"};
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *file = g_build_filename(folder, names[i], NULL);
+    g_remove(file);
+  }
+  CU_ASSERT_EQUAL(g_rmdir(folder), 0);
+}
+
 /* What is written can be loaded, and has what was fitted. */
 static void test_writes(void) {
-  const char *build = g_getenv("DSP_TEST_BUILD");
-  g_autofree char *file =
-      g_build_filename(build ? build : g_get_tmp_dir(), "dgx-h100.json", NULL);
+  g_autofree char *folder = begin_folder();
+  g_autofree char *file = g_build_filename(folder, "dgx-h100.json", NULL);
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) files = make("dgx-h100", &changed, 0);
   g_autoptr(DspCalibration) c =
@@ -296,6 +313,7 @@ static void test_writes(void) {
     CU_ASSERT(fabs(constant->after - constant->before) <=
               0.02 * constant->before);
   }
+  end_folder(folder);
 }
 
 static void test_refused(void) {
