@@ -41,11 +41,12 @@ static void add_bands(GArray *bands, const DspCalibrateBand *about,
   g_autoptr(GArray) new = classes_of(after, by);
   for (guint i = 0; i < old->len; i++) {
     const DspScoreClass *class = &g_array_index(old, DspScoreClass, i);
-    DspCalibrateBand band = *about;
-    band.band = g_strdup(strcmp(by, "kind") == 0 ? "all" : class->value);
-    band.before = *class;
-    band.after = *find_class(new, class->value);
-    g_array_append_val(bands, band);
+    g_array_append_val(bands, *about);
+    DspCalibrateBand *band =
+        &g_array_index(bands, DspCalibrateBand, bands->len - 1);
+    band->band = g_strdup(strcmp(by, "kind") == 0 ? "all" : class->value);
+    band->before = *class;
+    band->after = *find_class(new, class->value);
   }
 }
 
