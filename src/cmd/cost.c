@@ -61,9 +61,6 @@ static const int type_bytes[] = {1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1};
 G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == G_N_ELEMENTS(type_bytes) + 1);
 enum { FLOAT = 7 };
 
-static const char *const algorithm_names[] = {"ring", "tree", "nvls",
-                                              "nvlstree", NULL};
-
 #define AT(member) G_STRUCT_OFFSET(SizeOptions, member)
 static const DspOption size_options[] = {
     {"minbytes", 'b', &option_size, AT(least), "SIZE", "first size", "32M",
@@ -101,7 +98,7 @@ static const DspOption place_options[] = {
 #define AT(member) G_STRUCT_OFFSET(Options, member)
 static const DspOption run_options[] = {
     {"algo", 0, &dsp_option_enum, AT(algorithm), "NAME", "as NCCL_ALGO",
-     "NCCL's choice", algorithm_names},
+     "NCCL's choice", dsp_forced_algorithm_names},
     {"proto", 0, &dsp_option_enum, AT(protocol), "NAME", "as NCCL_PROTO",
      "NCCL's choice", dsp_protocol_names},
     {"channels", 0, &dsp_option_count, AT(channels), "N",
@@ -340,7 +337,8 @@ static DspCostJob job_of(const Options *o, const DspCluster *cluster,
       .type = type_names[o->sizes.datatype],
       .type_bytes = type_bytes[o->sizes.datatype],
       .alone = o->place.alone,
-      .forced = {o->algorithm < 0 ? NULL : algorithm_names[o->algorithm],
+      .forced = {o->algorithm < 0 ? NULL
+                                  : dsp_forced_algorithm_names[o->algorithm],
                  o->protocol, o->channels},
       .explain = o->explain,
       .messages = o->messages,

@@ -31,9 +31,6 @@ static const DspOptionType option_pixels = {FALSE, parse_pixels, NULL};
 
 static const char *const zero_names[] = {"0", "1", "2", "3", NULL};
 /* As NCCL_ALGO has them. */
-static const char *const algorithm_names[] = {"ring", "tree", "nvls",
-                                              "nvlstree", NULL};
-
 #define AT(member) G_STRUCT_OFFSET(DspJobOptions, member)
 
 const DspOption dsp_job_options[] = {
@@ -84,7 +81,7 @@ const DspOption dsp_run_options[] = {
     {"attention", 0, &dsp_option_enum, AT(attention), "KERNEL", "kernel",
      "by the GPU", dsp_attention_kernel_names},
     {"algo", 0, &dsp_option_enum, AT(algorithm), "NAME", "as NCCL_ALGO",
-     "NCCL's choice", algorithm_names},
+     "NCCL's choice", dsp_forced_algorithm_names},
     {"proto", 0, &dsp_option_enum, AT(protocol), "NAME", "as NCCL_PROTO",
      "NCCL's choice", dsp_protocol_names},
     {"channels", 0, &dsp_option_count, AT(channels), "N",
@@ -376,9 +373,9 @@ static gboolean fill_space(DspTask *task, const DspJobOptions *o,
 /* --- the task ------------------------------------------------------------ */
 
 static void fill_run(DspTask *task, const DspJobOptions *o) {
-  task->nccl =
-      (DspNcclOptions){o->algorithm < 0 ? NULL : algorithm_names[o->algorithm],
-                       o->protocol, o->channels};
+  task->nccl = (DspNcclOptions){
+      o->algorithm < 0 ? NULL : dsp_forced_algorithm_names[o->algorithm],
+      o->protocol, o->channels};
   task->sim.every_rank = o->every_rank;
   task->prices = dsp_prices_new(task->topology, &task->nccl);
   task->inputs =

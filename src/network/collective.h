@@ -17,6 +17,8 @@ typedef enum {
 } DspProtocol;
 
 extern const char *const dsp_protocol_names[];
+/* Those that NCCL_ALGO may name: "ring", "tree", "nvls", "nvlstree", NULL. */
+extern const char *const dsp_forced_algorithm_names[];
 
 /* Forced choices, as NCCL_ALGO, NCCL_PROTO, NCCL_MAX_NCHANNELS. NULL, -1 and 0
  * leave the choice to the selection. */

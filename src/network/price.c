@@ -3,6 +3,8 @@
 #include <math.h>
 
 const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
+const char *const dsp_forced_algorithm_names[] = {"ring", "tree", "nvls",
+                                                  "nvlstree", NULL};
 
 /* Where links and channels allow the same, the two together reach a tenth less:
  * fitted to ring collectives of 2, 4 and 8 GPUs, whose channels differ. */
