@@ -3,11 +3,17 @@
 #include "cmd/cmd.h"
 
 static const DspCommand *const commands[] = {
-    &dsp_command_compare,   &dsp_command_predict,
-    &dsp_command_cost,      &dsp_command_score,
-    &dsp_command_calibrate, &dsp_command_list,
-    &dsp_command_show,      &dsp_command_topo,
-    &dsp_command_help,      NULL,
+    &dsp_command_compare,
+    &dsp_command_predict,
+    &dsp_command_cost,
+    &dsp_command_score,
+    &dsp_command_calibrate,
+    &dsp_command_list,
+    &dsp_command_show,
+    &dsp_command_topo,
+    &dsp_command_complete,
+    &dsp_command_help,
+    NULL,
 };
 
 int main(int argc, char **argv) {

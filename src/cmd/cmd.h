@@ -85,15 +85,24 @@ char **dsp_options_parse(const DspOptionGroup *groups, char *const *arguments,
                          gboolean first, gpointer record, GError **error);
 /* Frees what dsp_options_parse allocated in `record`. */
 void dsp_options_clear(const DspOptionGroup *groups, gpointer record);
+/* The option that `word` names, "--name", "--name=value" or "-x" ("-yx"), or
+ * NULL. */
+const DspOption *dsp_option_of_word(const DspOptionGroup *groups,
+                                    const char *word);
 /* Fails with DSP_ERROR_USAGE "option '--name': message"; returns FALSE. */
 gboolean dsp_option_fail(GError **error, const char *name, const char *format,
                          ...) G_GNUC_PRINTF(3, 4);
+
+/* The groups of options of every command, and all those of one, ended by a
+ * NULL title; g_array_unref. */
+extern const DspOptionGroup dsp_common_groups[];
+GArray *dsp_command_groups(const DspCommand *command);
 
 /* Appends how to use `command` and what its options are. */
 void dsp_command_help_text(const DspCommand *command, GString *out);
 
 extern const DspCommand dsp_command_calibrate, dsp_command_compare,
-    dsp_command_cost, dsp_command_help, dsp_command_list, dsp_command_predict,
-    dsp_command_score, dsp_command_show, dsp_command_topo;
+    dsp_command_complete, dsp_command_cost, dsp_command_help, dsp_command_list,
+    dsp_command_predict, dsp_command_score, dsp_command_show, dsp_command_topo;
 
 #endif

@@ -29,8 +29,8 @@ static const DspOption common_options[] = {
      "say which version it is", NULL, NULL},
     {NULL}};
 
-static const DspOptionGroup common_groups[] = {{"Options", common_options, 0},
-                                               {NULL}};
+const DspOptionGroup dsp_common_groups[] = {{"Options", common_options, 0},
+                                            {NULL}};
 
 const DspCommand *dsp_command_find(const DspCommand *const *commands,
                                    const char *name, GError **error) {
@@ -80,9 +80,9 @@ static gsize common_offset(const DspCommand *command) {
   return (command->record_size + unit - 1) / unit * unit;
 }
 
-static GArray *groups_of(const DspCommand *command) {
+GArray *dsp_command_groups(const DspCommand *command) {
   GArray *groups = g_array_new(TRUE, TRUE, sizeof(DspOptionGroup));
-  DspOptionGroup common = common_groups[0];
+  DspOptionGroup common = dsp_common_groups[0];
   common.offset = common_offset(command);
   for (const DspOptionGroup *g = command->groups; g && g->title; g++)
     g_array_append_val(groups, *g);
@@ -117,7 +117,7 @@ static gboolean run_parsed(const DspInvocation *invocation,
 static gboolean run_command(const DspCommand *const *commands,
                             const DspCommand *command, char *const *arguments,
                             GString *out, GError **error) {
-  g_autoptr(GArray) array = groups_of(command);
+  g_autoptr(GArray) array = dsp_command_groups(command);
   const DspOptionGroup *groups = (const DspOptionGroup *)(void *)array->data;
   g_autofree gpointer record =
       g_malloc0(common_offset(command) + sizeof(Common));
@@ -139,7 +139,7 @@ static gboolean run(const DspCommand *const *commands, char *const *arguments,
                     GString *out, GError **error) {
   Common common = {FALSE, FALSE};
   g_auto(GStrv) rest =
-      dsp_options_parse(common_groups, arguments, TRUE, &common, error);
+      dsp_options_parse(dsp_common_groups, arguments, TRUE, &common, error);
   if (!rest)
     return FALSE;
   if (common.version) {

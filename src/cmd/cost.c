@@ -80,7 +80,7 @@ static const DspOption size_options[] = {
 static const DspOption place_options[] = {
     {"collective", 0, &dsp_option_enum, AT(collective), "NAME", "what is run",
      "all_reduce", dsp_collective_names},
-    {"cluster", 'c', &dsp_option_string, AT(cluster), "NAME",
+    {"cluster", 'c', &dsp_option_string, AT(cluster), "CLUSTER",
      "cluster, path or one-line description", DEFAULT_CLUSTER, NULL},
     {"gpus", 'g', &dsp_option_count, AT(ranks), "N", "ranks, a GPU each",
      "all GPUs of the nodes", NULL},

@@ -34,9 +34,9 @@ static const char *const zero_names[] = {"0", "1", "2", "3", NULL};
 #define AT(member) G_STRUCT_OFFSET(DspJobOptions, member)
 
 const DspOption dsp_job_options[] = {
-    {"model", 'm', &dsp_option_string, AT(model), "NAME",
+    {"model", 'm', &dsp_option_string, AT(model), "MODEL",
      "model, or the path of its file", DEFAULT_MODEL, NULL},
-    {"cluster", 'c', &dsp_option_string, AT(cluster), "NAME",
+    {"cluster", 'c', &dsp_option_string, AT(cluster), "CLUSTER",
      "cluster, path or one-line description", DEFAULT_CLUSTER, NULL},
     {"gpus", 'g', &dsp_option_count, AT(gpus), "N", "GPUs",
      "8; all of a description", NULL},
@@ -59,9 +59,9 @@ const DspOption dsp_job_options[] = {
     {NULL}};
 
 const DspOption dsp_plan_options[] = {
-    {"method", 0, &dsp_option_string, AT(method), "NAME",
+    {"method", 0, &dsp_option_string, AT(method), "METHOD",
      "one of 'dspsim list methods'", NULL, NULL},
-    {"variant", 0, &dsp_option_string, AT(variant), "NAME", "of the method",
+    {"variant", 0, &dsp_option_string, AT(variant), "VARIANT", "of the method",
      NULL, NULL},
     {"sp", 0, &dsp_option_count, AT(sequence), "N",
      "degree that carries the method", NULL, NULL},

@@ -122,6 +122,14 @@ static Found find_long(const DspOptionGroup *groups, const char *argument) {
   return find(groups, argument + 2, strcspn(argument + 2, "="), 0);
 }
 
+const DspOption *dsp_option_of_word(const DspOptionGroup *groups,
+                                    const char *word) {
+  if (word[0] != '-' || !word[1])
+    return NULL;
+  return word[1] == '-' ? find_long(groups, word).option
+                        : find(groups, NULL, 0, word[strlen(word) - 1]).option;
+}
+
 /* --- before GOption ------------------------------------------------------ */
 
 /* The arguments as GOption likes them. It wants values apart from letters, and

@@ -51,7 +51,7 @@ static const DspOptionType option_pair = {FALSE, parse_pair, NULL};
 #define AT(member) G_STRUCT_OFFSET(Options, member)
 
 static const DspOption view_options[] = {
-    {"cluster", 'c', &dsp_option_string, AT(cluster), "NAME",
+    {"cluster", 'c', &dsp_option_string, AT(cluster), "CLUSTER",
      "cluster, path or one-line description", DEFAULT_CLUSTER, NULL},
     {"nodes", 0, &dsp_option_count, AT(nodes), "N", "of the first nodes",
      "1, or as many as the route needs", NULL},
@@ -66,11 +66,11 @@ static const DspOption import_options[] = {
      "print the profile of a machine from 'nvidia-smi topo -m' or "
      "NCCL_TOPO_DUMP_FILE",
      NULL, NULL},
-    {"gpu", 0, &dsp_option_string, AT(profile.gpu), "NAME",
+    {"gpu", 0, &dsp_option_string, AT(profile.gpu), "GPU",
      "its GPU, one of 'dspsim list gpus'", "what the file says", NULL},
-    {"host", 0, &dsp_option_string, AT(profile.host), "NAME",
+    {"host", 0, &dsp_option_string, AT(profile.host), "HOST",
      "its host, a file of hwprofiles/hosts", "what the file says", NULL},
-    {"network", 0, &dsp_option_string, AT(profile.network), "NAME",
+    {"network", 0, &dsp_option_string, AT(profile.network), "NETWORK",
      "its network, a file of hwprofiles/networks, or none", NULL, NULL},
     {"cpus", 0, &dsp_option_count, AT(profile.cpus), "N",
      "its CPUs, with as many GPUs each", "what the file says", NULL},
