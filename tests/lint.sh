@@ -20,7 +20,7 @@ check() {
 
 sources=$(find src tests -name '*.[ch]' | sort)
 units=$(find src -name '*.c' | sort)
-scripts=$(grep -lE '^#!/bin/(ba)?sh' bootstrap .ci/run tests/*.sh)
+scripts=$(grep -lE '^#!/bin/(ba)?sh' bootstrap .ci/run man/*.sh tests/*.sh)
 texts=$(find src tests man models hwprofiles plots -type f \
   ! -path 'tests/data/*' ! -path 'tests/golden/*')
 # The analyzer wants Annex K of C11, which the C library has not, and does not

@@ -18,6 +18,25 @@ if command -v mandoc > /dev/null; then
   mandoc -T lint -W warning "$man"/*.[157] || failed=1
 fi
 
+# The HTML version has every page, and its links lead somewhere.
+if command -v mandoc > /dev/null; then
+  sh "$man/html.sh" "$work/html" || failed=1
+  for file in "$man"/*.[157]; do
+    grep -q "href=\"${file##*/}.html\"" "$work/html/index.html" || {
+      echo "the index does not name ${file##*/}"
+      failed=1
+    }
+  done
+  cat "$work"/html/*.html | grep -o 'href="[^#"]*"' | cut -d '"' -f 2 |
+    sort -u | while read -r link; do
+    test -e "$work/html/$link" || echo "a link to $link leads nowhere"
+  done > "$work/dead"
+  if test -s "$work/dead"; then
+    cat "$work/dead"
+    failed=1
+  fi
+fi
+
 page_of() {
   case $1 in
     help) echo dspsim.1 ;;
