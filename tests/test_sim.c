@@ -102,6 +102,18 @@ static void test_folding(void) {
 /* --- physics
  * ---------------------------------------------------------------------- */
 
+/* Only what is sent can be waited for. */
+static void exposed_by_what_is_sent(const DspPrediction *p) {
+  double sum = 0;
+  for (int i = 0; i < DSP_N_COLLECTIVES; i++) {
+    sum += p->sim.exposed_by[i];
+    DSP_CHECK(p->volume.bytes[i] > 0 || p->sim.exposed_by[i] == 0,
+              "%s: %g s of %s that is not sent", p->plan.method->name,
+              p->sim.exposed_by[i], dsp_collective_names[i]);
+  }
+  DSP_CHECK_NEAR(sum, p->sim.exposed_comm_time, 1e-9);
+}
+
 static void within_physics(const DspJob *job, const DspPrediction *p,
                            gpointer data) {
   const DspSimResult *s = &p->sim;
@@ -114,6 +126,7 @@ static void within_physics(const DspJob *job, const DspPrediction *p,
             "%s: parts exceed the step", p->plan.method->name);
   DSP_CHECK_NEAR(s->compute_time + s->exposed_comm_time + s->launch_idle_time,
                  s->step_time, 1e-9);
+  exposed_by_what_is_sent(p);
   DSP_CHECK(p->mfu > 0 && p->mfu < 1, "%s: MFU %g", p->plan.method->name,
             p->mfu);
 }

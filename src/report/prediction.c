@@ -137,6 +137,10 @@ static DspValue get_volume(gconstpointer row, guint index) {
   return get_integer(row, AT(volume.bytes) + index * sizeof(int64_t));
 }
 
+static DspValue get_exposed(gconstpointer row, guint index) {
+  return get_time(row, AT(sim.exposed_by) + index * sizeof(double));
+}
+
 static DspValue get_memory(gconstpointer row, guint index) {
   return get_integer(row, AT(memory.bytes) + index * sizeof(int64_t));
 }
@@ -183,6 +187,9 @@ static const DspColumn time_columns[] = {
     {NULL, "comm_us", get_time, AT(sim.comm_time)},
     {NULL, "exposed_comm_us", get_time, AT(sim.exposed_comm_time)},
     {NULL, "launch_idle_us", get_time, AT(sim.launch_idle_time)},
+    {NULL}};
+
+static const DspColumn volume_columns[] = {
     {NULL, "sent_bytes_per_gpu", get_integer, AT(volume.total)},
     {NULL}};
 
@@ -217,6 +224,9 @@ DspTable *dsp_result_table(const DspModel *model, gboolean compared) {
   dsp_table_add_columns(table, plan_columns);
   add_dims(table, model, get_dim);
   dsp_table_add_columns(table, time_columns);
+  dsp_table_add_group(table, "exposed_us", dsp_collective_names, DSP_REDUCE,
+                      get_exposed);
+  dsp_table_add_columns(table, volume_columns);
   dsp_table_add_group(table, "volume", dsp_collective_names, DSP_REDUCE,
                       get_volume);
   dsp_table_add_columns(table, memory_columns);

@@ -3,6 +3,7 @@
 #include "base/heap.h"
 #include "sim/fabric.h"
 #include <math.h>
+#include <string.h>
 
 /* Launches that the CPU may be ahead of the GPU before it stalls: the depth of
  * the CUDA driver's launch queue as profilers show it. */
@@ -37,6 +38,8 @@ typedef struct {
   guint queued, ring_position;
   Stream streams[DSP_N_STREAM_KINDS];
   double compute, comm, exposed, launch_idle;
+  double exposed_by[DSP_N_COLLECTIVES];
+  DspCollective ended; /* the last collective that ended */
 } Rank;
 
 /* The collective that the ranks of a group come to next. */
@@ -171,11 +174,16 @@ static gboolean takes_part(const Rank *rank, const DspStep *step) {
   return !step->ring_causal || (int)rank->ring_position >= step->ring_round;
 }
 
+static void expose(Rank *rank, double time) {
+  rank->exposed += time;
+  rank->exposed_by[rank->ended] += time;
+}
+
 /* What kept the compute stream idle since it was free: first a wait for another
- * stream, then the CPU. */
+ * stream, whose last collective is what it waited for, then the CPU. */
 static void account_idle(Rank *rank, const Stream *stream, double now) {
   double ready = stream->blocked ? now : stream->free;
-  rank->exposed += MAX(ready - stream->free, 0);
+  expose(rank, MAX(ready - stream->free, 0));
   rank->launch_idle += stream->start - MAX(ready, stream->free);
 }
 
@@ -273,6 +281,8 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double now) {
   const Entry *entry = head_of(stream);
   double *busy = kind == DSP_STREAM_COMPUTE ? &rank->compute : &rank->comm;
   *busy += now - stream->start;
+  if (entry->instruction->exchange >= 0)
+    rank->ended = entry->instruction->step->exchange.collective;
   if (sim->observer->step)
     sim->observer->step(sim->observer->data, r, entry->loop->segment,
                         entry->instruction->step, stream->start, now);
@@ -404,15 +414,17 @@ static gboolean ends_later(const Rank *a, const Rank *b) {
 }
 
 static void sum_up(const Sim *sim, DspSimResult *result) {
-  const Rank *slowest = &sim->ranks[0];
+  Rank *slowest = &sim->ranks[0];
   for (guint i = 1; i < sim->n_ranks; i++)
     if (ends_later(&sim->ranks[i], slowest))
       slowest = &sim->ranks[i];
   result->step_time = end_of(slowest);
+  expose(slowest,
+         result->step_time - slowest->streams[DSP_STREAM_COMPUTE].free);
   result->compute_time = slowest->compute;
   result->comm_time = slowest->comm;
-  result->exposed_comm_time = slowest->exposed + result->step_time -
-                              slowest->streams[DSP_STREAM_COMPUTE].free;
+  result->exposed_comm_time = slowest->exposed;
+  memcpy(result->exposed_by, slowest->exposed_by, sizeof result->exposed_by);
   result->launch_idle_time = slowest->launch_idle;
   result->events = sim->events;
 }

@@ -31,6 +31,7 @@ typedef struct {
   double compute_time;      /* of the compute stream */
   double comm_time;         /* of collectives, overlapped or not */
   double exposed_comm_time; /* compute stream idle for a collective */
+  double exposed_by[DSP_N_COLLECTIVES]; /* the same by what it waited for */
   double launch_idle_time;  /* compute stream idle for the CPU */
   double bound;         /* no schedule of this plan can be faster (see below) */
   const char *bound_by; /* "compute" or the collectives' stream */
