@@ -221,6 +221,26 @@ static void test_flops(void) {
     check_real(dsp_parse_flops, &flops[i]);
 }
 
+static gboolean parse_dollars(const char *text, double *amount,
+                              GError **error) {
+  g_autofree char *currency = NULL;
+  const gboolean parsed = dsp_parse_price(text, amount, &currency, error);
+  DSP_CHECK(!parsed || g_str_equal(currency, "USD"), "currency of '%s'", text);
+  return parsed;
+}
+
+static void test_prices(void) {
+  static const char *const why = "price with its currency, such as 2.5USD";
+  static const RealRow prices[] = {
+      {"2.5USD", 2.5, NULL},     {"1e9USD", 1e9, NULL}, {"1e-6USD", 1e-6, NULL},
+      {"2.5", 0, why},           {"USD", 0, why},       {"0USD", 0, why},
+      {"-1USD", 0, why},         {"2.5 USD", 0, why},   {"2.5U$D", 0, why},
+      {"2000000000USD", 0, why}, {"nanUSD", 0, why},    {"", 0, why},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(prices); i++)
+    check_real(parse_dollars, &prices[i]);
+}
+
 /* 400 digits are more than a double holds. */
 static void test_endless_digits(void) {
   g_autofree char *digits = g_strnfill(400, '9');
@@ -312,6 +332,7 @@ CU_TestInfo units_tests[] = {
     {"rates", test_rates},
     {"times", test_times},
     {"compute rates", test_flops},
+    {"prices", test_prices},
     {"endless digits", test_endless_digits},
     {"checked arithmetic", test_checked_arithmetic},
     {"for people", test_formats},

@@ -228,6 +228,25 @@ gboolean dsp_parse_flops(const char *text, double *flop_per_s, GError **error) {
   return parse_real(&flops_quantity, text, flop_per_s, error);
 }
 
+gboolean dsp_parse_price(const char *text, double *amount, char **currency,
+                         GError **error) {
+  const double most = 1e9;
+  char *letters = NULL;
+  const double value = g_ascii_strtod(text, &letters);
+  gboolean right =
+      g_ascii_isdigit(*text) && value > 0 && value <= most && *letters;
+  for (const char *c = letters; *c; c++)
+    right = right && g_ascii_isalpha(*c);
+  if (!right) {
+    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
+                "'%s' is not a price with its currency, such as 2.5USD", text);
+    return FALSE;
+  }
+  *amount = value;
+  *currency = g_strdup(letters);
+  return TRUE;
+}
+
 gboolean dsp_mul_int64(int64_t a, int64_t b, int64_t *result) {
   int64_t product;
   if (__builtin_mul_overflow(a, b, &product))

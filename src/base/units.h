@@ -30,6 +30,11 @@ gboolean dsp_parse_flops(const char *text, double *flop_per_s, GError **error);
 gboolean dsp_parse_count(const char *text, DspUnitsStyle style, int64_t *count,
                          GError **error);
 
+/* A price and the letters of its currency, "2.5USD": greater than 0, at most
+ * 1e9. The caller frees *currency. */
+gboolean dsp_parse_price(const char *text, double *amount, char **currency,
+                         GError **error);
+
 /* a*b and a+b of byte counts; FALSE on overflow, *result untouched. */
 gboolean dsp_mul_int64(int64_t a, int64_t b, int64_t *result);
 gboolean dsp_add_int64(int64_t a, int64_t b, int64_t *result);

@@ -132,19 +132,10 @@ static void print_nics(const DspCluster *cluster, const Key *key,
   print_scaled(text, cluster->nic_bandwidth, 1e9, "GBps");
 }
 
-/* "2.5USD" */
 static gboolean parse_price(DspCluster *cluster, const Key *key,
                             const char *value, GError **error) {
-  gsize digits = strspn(value, "0123456789.");
-  const char *currency = value + digits;
-  g_autofree char *number = g_strndup(value, digits);
-  gboolean word = *currency != '\0';
-  for (const char *c = currency; *c; c++)
-    word = word && g_ascii_isalpha(*c);
-  if (!word)
-    return wrong(key, error);
-  cluster->currency = g_strdup(currency);
-  return parse_number(cluster, key, number, error);
+  return dsp_parse_price(value, &cluster->price, &cluster->currency, NULL) ||
+         wrong(key, error);
 }
 
 static void print_price(const DspCluster *cluster, const Key *key,

@@ -29,8 +29,22 @@ static gboolean parse_pixels(const DspOption *option, const char *text,
 
 static const DspOptionType option_pixels = {FALSE, parse_pixels, NULL};
 
+static void clear_price(gpointer member) {
+  DspGpuHour *price = member;
+  g_clear_pointer(&price->currency, g_free);
+}
+
+static gboolean parse_price(const DspOption *option, const char *text,
+                            gpointer member, GError **error) {
+  DspGpuHour *price = member;
+  (void)option;
+  clear_price(price);
+  return dsp_parse_price(text, &price->amount, &price->currency, error);
+}
+
+static const DspOptionType option_price = {FALSE, parse_price, clear_price};
+
 static const char *const zero_names[] = {"0", "1", "2", "3", NULL};
-/* As NCCL_ALGO has them. */
 #define AT(member) G_STRUCT_OFFSET(DspJobOptions, member)
 
 const DspOption dsp_job_options[] = {
@@ -40,6 +54,8 @@ const DspOption dsp_job_options[] = {
      "cluster, path or one-line description", DEFAULT_CLUSTER, NULL},
     {"gpus", 'g', &dsp_option_count, AT(gpus), "N", "GPUs",
      "8; all of a description", NULL},
+    {"price", 0, &option_price, AT(price), "PRICE",
+     "of a GPU hour, with its currency: 2.5USD", "the cluster's", NULL},
     {"mode", 0, &dsp_option_enum, AT(mode), "MODE", "what a step does", "train",
      dsp_mode_names},
     {"frames", 0, &dsp_option_count, AT(frames), "N", "frames of a video", NULL,
@@ -103,6 +119,12 @@ static const char *choose_name(const char *option, const char *given,
   return NULL;
 }
 
+static void set_price(DspCluster *cluster, const DspGpuHour *price) {
+  cluster->price = price->amount;
+  g_free(cluster->currency);
+  cluster->currency = g_strdup(price->currency);
+}
+
 static gboolean load(DspTask *task, const DspJobOptions *o,
                      char *const *operands, GError **error) {
   const char *model =
@@ -115,6 +137,8 @@ static gboolean load(DspTask *task, const DspJobOptions *o,
     task->model = dsp_model_load(model, error);
   if (task->model)
     task->cluster = dsp_cluster_load(cluster, error);
+  if (task->cluster && o->price.currency)
+    set_price(task->cluster, &o->price);
   return task->cluster != NULL;
 }
 

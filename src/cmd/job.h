@@ -11,12 +11,18 @@ typedef struct {
   int64_t height, width; /* 0: not given */
 } DspPixels;
 
+typedef struct {
+  double amount; /* of a GPU hour; 0: not given */
+  char *currency;
+} DspGpuHour;
+
 /* The record of the options. Enumerations are -1, the rest is zero, where the
  * option was not given. */
 typedef struct {
   char *model, *cluster;
   int64_t gpus, frames, batch, evaluations;
   DspPixels pixels;
+  DspGpuHour price;
   GPtrArray *dims; /* "T=128" */
   int mode, dtype, guidance, launch, attention;
   char *method, *variant, *degrees, *home;

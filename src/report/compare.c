@@ -53,11 +53,16 @@ static void add_result(DspGrid *grid, const Scales *scales,
   dsp_grid_number(grid, PERCENT, p->sim.exposed_comm_time / p->sim.step_time);
   dsp_grid_number(grid, &scales->sent, (double)p->volume.total);
   dsp_grid_number(grid, &scales->memory, (double)p->memory.peak);
+  if (p->cost_per_1k_samples > 0)
+    dsp_grid_cell(grid, "%.4g", p->cost_per_1k_samples);
 }
 
 static void add_results(const DspCompareText *text, const DspStyle *style,
                         GString *out) {
+  const DspCluster *cluster = text->inputs->job->cluster;
   const Scales scales = find_scales(text);
+  g_autofree char *unit =
+      g_strconcat(cluster->price > 0 ? cluster->currency : "", "/1000", NULL);
   const DspTextColumn columns[] = {
       {"method", "", TRUE},
       {"degrees", "", TRUE},
@@ -68,12 +73,16 @@ static void add_results(const DspCompareText *text, const DspStyle *style,
       {"exposed", "%", FALSE},
       {"sent", scales.sent.unit, FALSE},
       {"memory", scales.memory.unit, FALSE},
+      {"cost", unit, FALSE},
   };
-  g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
+  g_autoptr(DspGrid) grid = dsp_grid_new(
+      style, columns, G_N_ELEMENTS(columns) - (cluster->price <= 0));
   g_string_append(out, "#\n# A step takes batch x dp samples: compare plans of "
                        "different dp by samples/s.\n"
                        "# speedup: samples/s over those of the best embedded "
                        "plan.\n");
+  if (cluster->price > 0)
+    g_string_append(out, "# cost: of 1000 samples.\n");
   for (guint i = 0; i < text->results->len; i++)
     if (is_shown(text, result_at(text, i))) {
       add_result(grid, &scales, result_at(text, i));

@@ -27,9 +27,14 @@ static char *describe_model(const DspJob *job) {
 static char *describe_cluster(const DspJob *job) {
   const DspCluster *c = job->cluster;
   const int64_t nodes = (job->gpus - 1) / c->gpus_per_node + 1;
-  return g_strdup_printf("%s, %u GPU%s (%s) on %" G_GINT64_FORMAT " node%s",
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(text,
+                         "%s, %u GPU%s (%s) on %" G_GINT64_FORMAT " node%s",
                          c->name, job->gpus, job->gpus > 1 ? "s" : "",
                          c->gpu->name, nodes, nodes > 1 ? "s" : "");
+  if (c->price > 0)
+    g_string_append_printf(text, ", %.4g %s a GPU hour", c->price, c->currency);
+  return g_string_free(text, FALSE);
 }
 
 static char *describe_job(const DspJob *job, const DspPlanSpace *space) {

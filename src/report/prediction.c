@@ -190,8 +190,7 @@ static const DspColumn time_columns[] = {
     {NULL}};
 
 static const DspColumn volume_columns[] = {
-    {NULL, "sent_bytes_per_gpu", get_integer, AT(volume.total)},
-    {NULL}};
+    {NULL, "sent_bytes_per_gpu", get_integer, AT(volume.total)}, {NULL}};
 
 static const DspColumn memory_columns[] = {
     {NULL, "collectives", get_integer, AT(volume.collectives)},
@@ -278,7 +277,7 @@ static DspValue count_or_null(int64_t count) {
   return count > 0 ? dsp_integer(count) : dsp_null();
 }
 
-enum { GUIDANCE, LAUNCH, ATTENTION, EVALUATIONS, EVERY_RANK };
+enum { GUIDANCE, LAUNCH, ATTENTION, EVALUATIONS, EVERY_RANK, PRICE, CURRENCY };
 
 static DspValue get_setting(gconstpointer row, guint index) {
   const DspInputs *inputs = row;
@@ -292,8 +291,13 @@ static DspValue get_setting(gconstpointer row, guint index) {
     return dsp_string(dsp_attention_kernel_names[job->attention_kernel]);
   case EVALUATIONS:
     return count_or_null(job->evaluations);
-  default:
+  case EVERY_RANK:
     return dsp_boolean(inputs->every_rank);
+  case PRICE:
+    return job->cluster->price > 0 ? dsp_number(job->cluster->price)
+                                   : dsp_null();
+  default:
+    return dsp_string(job->cluster->currency);
   }
 }
 
@@ -374,6 +378,8 @@ static const DspColumn setting_columns[] = {
     {NULL, "attention", get_setting, ATTENTION},
     {NULL, "evaluations", get_setting, EVALUATIONS},
     {NULL, "every_rank", get_setting, EVERY_RANK},
+    {NULL, "price_per_gpu_hour", get_setting, PRICE},
+    {NULL, "currency", get_setting, CURRENCY},
     {"nccl", "algorithm", get_nccl, ALGORITHM},
     {"nccl", "protocol", get_nccl, PROTOCOL},
     {"nccl", "channels", get_nccl, CHANNELS},
