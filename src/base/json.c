@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json-private.h"
 #include "base/error.h"
-#include <errno.h>
-#include <stdio.h>
+#include "base/file.h"
 #include <string.h>
 
 #define MAX_BYTES   (64u << 20)
@@ -42,20 +41,6 @@ const char *dsp_json_sha256(const DspJson *json) {
   return json->sha256;
 }
 
-/* Columns count characters, as editors do. */
-static void find_position(const DspJson *json, gsize offset, guint *line,
-                          guint *column) {
-  const char *begin = json->text, *end = json->text + offset, *newline;
-  *line = 1;
-  while ((newline = memchr(begin, '\n', end - begin))) {
-    begin = newline + 1;
-    ++*line;
-  }
-  *column = 1;
-  for (; begin < end; begin++)
-    *column += (*begin & 0xc0) != 0x80;
-}
-
 static DspJsonMark find_mark(const DspJson *json, const cJSON *node) {
   const guint i = GPOINTER_TO_UINT(g_hash_table_lookup(json->index, node));
   return g_array_index(json->marks, DspJsonMark, i);
@@ -63,7 +48,7 @@ static DspJsonMark find_mark(const DspJson *json, const cJSON *node) {
 
 void dsp_json_position(const DspJson *json, const cJSON *node, guint *line,
                        guint *column) {
-  find_position(json, find_mark(json, node).value, line, column);
+  dsp_file_position(json->text, find_mark(json, node).value, line, column);
 }
 
 /* The message may quote the file: nothing of it may steer a terminal. */
@@ -81,7 +66,7 @@ static void set_error_at(const DspJson *json, gsize offset, GError **error,
                          const char *message) {
   g_autofree char *shown = harmless(message);
   guint line, column;
-  find_position(json, offset, &line, &column);
+  dsp_file_position(json->text, offset, &line, &column);
   g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT, "%s:%u:%u: %s", json->name,
               line, column, shown);
 }
@@ -195,27 +180,8 @@ DspJson *dsp_json_parse(const char *name, const char *text, gsize length,
   return take_text(name, copy, length, error);
 }
 
-/* Reads at most one byte more than may be, so that an endless file ends. */
-static GString *read_all(const char *path, GError **error) {
-  g_autoptr(GString) text = g_string_new(NULL);
-  FILE *file = fopen(path, "rb");
-  gsize n;
-  char buffer[16384];
-  while (file && text->len <= MAX_BYTES &&
-         (n = fread(buffer, 1, sizeof buffer, file)) > 0)
-    g_string_append_len(text, buffer, n);
-  const int code = !file || ferror(file) ? errno : 0;
-  if (file)
-    fclose(file);
-  if (!code)
-    return g_steal_pointer(&text);
-  g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT, "%s: cannot be read: %s", path,
-              g_strerror(code));
-  return NULL;
-}
-
 DspJson *dsp_json_load(const char *path, GError **error) {
-  GString *text = read_all(path, error);
+  GString *text = dsp_file_read(path, MAX_BYTES, error);
   if (!text)
     return NULL;
   const gsize length = text->len;
