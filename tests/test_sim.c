@@ -191,18 +191,19 @@ typedef struct {
   double end;
 } Seen;
 
-static void see(gpointer data, guint rank, const DspSegment *segment,
-                const DspStep *step, double start, double end) {
+static void see(gpointer data, const DspStepRun *run) {
   Seen *seen = data;
-  (void)rank;
-  (void)segment;
-  DSP_CHECK(end >= start, "a step ends %g s before it starts", start - end);
-  seen->end = MAX(seen->end, end);
-  if (step->kind != DSP_STEP_COLLECTIVE)
+  const DspExchange *e = &run->step->exchange;
+  DSP_CHECK(run->start <= run->begin && run->begin <= run->end,
+            "a step has its stream at %g s, begins at %g s, ends at %g s",
+            run->start, run->begin, run->end);
+  DSP_CHECK(run->iteration >= 0 && run->iteration < run->segment->repeat,
+            "iteration %" G_GINT64_FORMAT, run->iteration);
+  seen->end = MAX(seen->end, run->end);
+  if (run->step->kind != DSP_STEP_COLLECTIVE)
     return;
-  DspAxis axis = dsp_plan_axis(&seen->schedule->plan, step->exchange.axis);
-  seen->bytes += dsp_collective_sent_bytes(step->exchange.collective, axis.size,
-                                           step->exchange.bytes);
+  DspAxis axis = dsp_plan_axis(&seen->schedule->plan, e->axis);
+  seen->bytes += dsp_collective_sent_bytes(e->collective, axis.size, e->bytes);
   seen->collectives++;
 }
 
@@ -217,7 +218,7 @@ static void test_one_truth(void) {
     if (!schedule)
       continue;
     Seen seen = {.schedule = schedule};
-    DspSimOptions options = {.observer = {see, &seen}};
+    DspSimOptions options = {.observer = {.step = see, .data = &seen}};
     DspSimResult result;
     dsp_simulate(schedule, prices, &options, &result);
     DspVolume volume = dsp_schedule_volume(schedule, ~0u);

@@ -60,14 +60,13 @@ typedef struct {
   double start[DSP_N_PASSES], end[DSP_N_PASSES]; /* of all ranks */
 } Span;
 
-static void observe(gpointer data, guint rank, const DspSegment *segment,
-                    const DspStep *step, double start, double end) {
+static void observe(gpointer data, const DspStepRun *run) {
   Span *span = data;
-  (void)rank, (void)segment;
-  if (step->op != span->op)
+  const DspPass pass = run->step->pass;
+  if (run->step->op != span->op)
     return;
-  span->start[step->pass] = fmin(span->start[step->pass], start);
-  span->end[step->pass] = fmax(span->end[step->pass], end);
+  span->start[pass] = fmin(span->start[pass], run->start);
+  span->end[pass] = fmax(span->end[pass], run->end);
 }
 
 gboolean dsp_layer_time(const DspLayer *layer, const DspJob *job,
@@ -82,7 +81,7 @@ gboolean dsp_layer_time(const DspLayer *layer, const DspJob *job,
   Span span = {.op = &layer->ops[OPERATION]};
   for (int i = 0; i < DSP_N_PASSES; i++)
     span.start[i] = INFINITY;
-  const DspSimOptions options = {.observer = {observe, &span}};
+  const DspSimOptions options = {.observer = {.step = observe, .data = &span}};
   DspSimResult result;
   dsp_simulate(schedule, prices, &options, &result);
   for (int i = 0; i < DSP_N_PASSES; i++)

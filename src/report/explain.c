@@ -130,23 +130,22 @@ static void account_free(gpointer data) {
   g_free(account);
 }
 
-static void note(gpointer data, guint rank, const DspSegment *segment,
-                 const DspStep *step, double start, double end) {
+static void note(gpointer data, const DspStepRun *run) {
   DspExplanation *e = data;
-  const guint index = index_of(e, segment, step);
-  Account *account = account_of(e, rank);
+  const guint index = index_of(e, run->segment, run->step);
+  Account *account = account_of(e, run->rank);
   if (account->work->len <= index)
     g_array_set_size(account->work, index + 1);
   Work *work = &g_array_index(account->work, Work, index);
   work->calls++;
-  work->time[step->pass] += end - start;
-  account->end = MAX(account->end, end);
-  if (step->stream == DSP_STREAM_COMPUTE)
-    account->busy += end - start;
+  work->time[run->step->pass] += run->end - run->start;
+  account->end = MAX(account->end, run->end);
+  if (run->step->stream == DSP_STREAM_COMPUTE)
+    account->busy += run->end - run->start;
 }
 
 DspObserver dsp_explanation_observer(DspExplanation *e) {
-  return (DspObserver){note, e};
+  return (DspObserver){.step = note, .data = e};
 }
 
 /* --- afterwards ---------------------------------------------------------- */

@@ -38,7 +38,6 @@ static void loop_init(DspLoop *loop, DspProgram *program,
             : -1;
     instruction->cost = dsp_step_cost(&program->schedule->job, &steps[i]);
     fill_waits(instruction, steps, positions);
-    program->uneven |= steps[i].ring_causal;
   }
 }
 
@@ -61,4 +60,19 @@ void dsp_program_free(DspProgram *program) {
   g_free(program->loops);
   g_array_free(program->exchanges, TRUE);
   g_free(program);
+}
+
+static gboolean is_uneven(const DspSegment *segment) {
+  const DspStep *steps = dsp_segment_steps(segment);
+  for (guint i = 0; i < segment->steps->len; i++)
+    if (steps[i].ring_causal)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean dsp_schedule_is_uneven(const DspSchedule *schedule) {
+  for (guint i = 0; i < schedule->segments->len; i++)
+    if (is_uneven(schedule->segments->pdata[i]))
+      return TRUE;
+  return FALSE;
 }

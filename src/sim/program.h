@@ -34,11 +34,13 @@ typedef struct {
   guint n_loops;
   DspLoop *loops;
   GArray *exchanges; /* DspExchange: the distinct ones */
-  gboolean uneven;   /* ranks of the ring do different work */
 } DspProgram;
 
 DspProgram *dsp_program_new(const DspSchedule *schedule);
 void dsp_program_free(DspProgram *program);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspProgram, dsp_program_free)
+
+/* Ranks of the ring do different work. */
+gboolean dsp_schedule_is_uneven(const DspSchedule *schedule);
 
 #endif

@@ -14,6 +14,7 @@ enum { QUEUE_DEPTH = 1024 };
 typedef struct {
   const DspInstruction *instruction;
   const DspLoop *loop;
+  int64_t iteration;
   double issued;
   guint until[DSP_N_STREAM_KINDS];
 } Entry;
@@ -49,6 +50,7 @@ typedef struct {
   DspAxisName axis;
   DspStreamKind stream;
   guint group;
+  double begin;
 } Meeting;
 
 typedef struct {
@@ -61,11 +63,15 @@ typedef struct {
   guint n_ranks;
   Rank *ranks;
   Meeting *meetings;    /* by axis, stream and group */
-  GArray *flow_meeting; /* guint: meeting of each flow id */
+  GArray *flow_meeting; /* guint: meeting of each flow id, or NO_MEETING */
   GArray *ended;        /* guint: meetings whose flows have just ended */
   DspHeap *heap;        /* events: streams of ranks, then meetings */
   uint64_t events;
+  double *load;    /* bytes/s by link, for the observer */
+  double reloaded; /* when flows started or ended, -1: not since it was told */
 } Sim;
+
+#define NO_MEETING G_MAXUINT
 
 /* --- who meets whom
  * --------------------------------------------------------------- */
@@ -148,6 +154,7 @@ static void issue(const Sim *sim, Rank *rank, double now) {
     rank->cpu += instruction->cost.issue;
     entry->instruction = instruction;
     entry->loop = loop;
+    entry->iteration = rank->iteration;
     entry->issued = rank->cpu;
     set_waits(rank, instruction, entry);
     stream->issued++;
@@ -187,34 +194,28 @@ static void account_idle(Rank *rank, const Stream *stream, double now) {
   rank->launch_idle += stream->start - MAX(ready, stream->free);
 }
 
-static void start_flow(Sim *sim, guint index, double now) {
-  const Meeting *meeting = &sim->meetings[index];
-  const DspProgram *program = sim->program;
-  const DspExchange *e =
-      &g_array_index(program->exchanges, DspExchange, meeting->exchange);
-  DspAxis axis = dsp_plan_axis(&program->schedule->plan, e->axis);
-  const DspPrice *price =
-      dsp_prices_get(sim->prices, &axis, sim->folded ? -1 : (int)meeting->group,
-                     e->collective, e->bytes);
-  const GArray *uses =
-      sim->folded ? sim->fabric->uses->pdata[meeting->exchange] : price->uses;
-  uint32_t flow = dsp_flows_start(
-      sim->fabric->flows, now, (double)e->bytes, price->rate_limit,
-      (const DspLinkUse *)(void *)uses->data, uses->len);
-  if (flow >= sim->flow_meeting->len)
-    g_array_set_size(sim->flow_meeting, flow + 1);
-  g_array_index(sim->flow_meeting, guint, flow) = index;
-}
-
-static double latency_of(const Sim *sim, const Meeting *meeting) {
+static const DspPrice *price_of(const Sim *sim, const Meeting *meeting) {
   const DspProgram *program = sim->program;
   const DspExchange *e =
       &g_array_index(program->exchanges, DspExchange, meeting->exchange);
   DspAxis axis = dsp_plan_axis(&program->schedule->plan, e->axis);
   return dsp_prices_get(sim->prices, &axis,
                         sim->folded ? -1 : (int)meeting->group, e->collective,
-                        e->bytes)
-      ->latency;
+                        e->bytes);
+}
+
+static void start_flow(Sim *sim, guint index, double now) {
+  const Meeting *meeting = &sim->meetings[index];
+  const DspPrice *price = price_of(sim, meeting);
+  const GArray *uses =
+      sim->folded ? sim->fabric->uses->pdata[meeting->exchange] : price->uses;
+  uint32_t flow = dsp_flows_start(
+      sim->fabric->flows, now, (double)price->bytes, price->rate_limit,
+      (const DspLinkUse *)(void *)uses->data, uses->len);
+  for (guint none = NO_MEETING; flow >= sim->flow_meeting->len;)
+    g_array_append_val(sim->flow_meeting, none);
+  g_array_index(sim->flow_meeting, guint, flow) = index;
+  sim->reloaded = now;
 }
 
 /* The last rank of a group to arrive starts its collective. */
@@ -226,13 +227,18 @@ static void arrive(Sim *sim, guint rank, Stream *stream, double now) {
   guint index = meeting_index(sim, axis, step->stream, group);
   Meeting *meeting = &sim->meetings[index];
   stream->state = RUNNING;
-  *meeting = (Meeting){meeting->arrived + 1, instruction->exchange, axis,
-                       step->stream, group};
+  *meeting = (Meeting){meeting->arrived + 1,
+                       instruction->exchange,
+                       axis,
+                       step->stream,
+                       group,
+                       0};
   if (meeting->arrived < members_of(sim, axis, group).n)
     return;
   meeting->arrived = 0;
+  meeting->begin = now;
   dsp_heap_set(sim->heap, sim->n_ranks * DSP_N_STREAM_KINDS + index,
-               now + latency_of(sim, meeting));
+               now + price_of(sim, meeting)->latency);
 }
 
 static void start_kernel(Sim *sim, guint rank, DspStreamKind kind) {
@@ -275,7 +281,23 @@ static void advance_all(Sim *sim, guint rank, double now) {
     advance(sim, rank, (DspStreamKind)i, now);
 }
 
-static void end(Sim *sim, guint r, DspStreamKind kind, double now) {
+static void tell_step(const Sim *sim, guint rank, const Stream *stream,
+                      double begin, double now) {
+  const Entry *entry = &stream->entries[stream->head];
+  const DspStepRun run = {rank,
+                          entry->loop->segment,
+                          entry->instruction->step,
+                          entry->iteration,
+                          stream->start,
+                          begin,
+                          now};
+  if (sim->observer->step)
+    sim->observer->step(sim->observer->data, &run);
+}
+
+/* The head of the queue, which began at `begin`, ends. */
+static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
+                double now) {
   Rank *rank = &sim->ranks[r];
   Stream *stream = &rank->streams[kind];
   const Entry *entry = head_of(stream);
@@ -283,9 +305,7 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double now) {
   *busy += now - stream->start;
   if (entry->instruction->exchange >= 0)
     rank->ended = entry->instruction->step->exchange.collective;
-  if (sim->observer->step)
-    sim->observer->step(sim->observer->data, r, entry->loop->segment,
-                        entry->instruction->step, stream->start, now);
+  tell_step(sim, r, stream, begin, now);
   stream->head = (stream->head + 1) % QUEUE_DEPTH;
   stream->length--;
   stream->ended++;
@@ -306,25 +326,55 @@ static void stream_due(Sim *sim, guint event, double now) {
   if (stream->state == STARTING)
     arrive(sim, rank, stream, now);
   else
-    end(sim, rank, kind, now);
+    end(sim, rank, kind, stream->start, now);
 }
 
 static void meeting_ended(Sim *sim, guint index, double now) {
   Meeting meeting = sim->meetings[index];
   Members m = members_of(sim, meeting.axis, meeting.group);
   for (guint i = 0; i < m.n; i++)
-    end(sim, m.first + i * m.stride, meeting.stream, now);
+    end(sim, m.first + i * m.stride, meeting.stream, meeting.begin, now);
 }
 
 /* All flows that end now have ended before what follows from it starts. */
 static void flows_due(Sim *sim, double now) {
   uint32_t flow;
   g_array_set_size(sim->ended, 0);
-  while (dsp_flows_finish(sim->fabric->flows, now, &flow))
-    g_array_append_val(sim->ended,
-                       g_array_index(sim->flow_meeting, guint, flow));
+  while (dsp_flows_finish(sim->fabric->flows, now, &flow)) {
+    guint *meeting = &g_array_index(sim->flow_meeting, guint, flow);
+    g_array_append_val(sim->ended, *meeting);
+    *meeting = NO_MEETING;
+  }
+  sim->reloaded = now;
   for (guint i = 0; i < sim->ended->len; i++)
     meeting_ended(sim, g_array_index(sim->ended, guint, i), now);
+}
+
+static void add_load(Sim *sim, uint32_t flow, const Meeting *meeting) {
+  const GArray *uses = price_of(sim, meeting)->uses;
+  const double rate = dsp_flows_rate(sim->fabric->flows, flow);
+  for (guint i = 0; i < uses->len; i++) {
+    const DspLinkUse *use = &g_array_index(uses, DspLinkUse, i);
+    sim->load[use->link] += use->weight * rate;
+  }
+}
+
+/* What links carry since the last change, which was before `now`. */
+static void tell_links(Sim *sim, double now) {
+  const guint n = dsp_topology_n_links(dsp_prices_topology(sim->prices));
+  if (!sim->observer->links || sim->reloaded < 0 || sim->reloaded >= now)
+    return;
+  if (!sim->load)
+    sim->load = g_new(double, n);
+  for (guint i = 0; i < n; i++)
+    sim->load[i] = 0;
+  for (guint i = 0; i < sim->flow_meeting->len; i++) {
+    const guint meeting = g_array_index(sim->flow_meeting, guint, i);
+    if (meeting != NO_MEETING)
+      add_load(sim, i, &sim->meetings[meeting]);
+  }
+  sim->observer->links(sim->observer->data, sim->reloaded, sim->load);
+  sim->reloaded = -1;
 }
 
 static double next_event(const Sim *sim) {
@@ -343,6 +393,7 @@ static gboolean run(Sim *sim) {
   for (;; sim->events++) {
     double due = next_event(sim), flow = dsp_flows_next(sim->fabric->flows);
     uint32_t id;
+    tell_links(sim, MIN(due, flow));
     if (isinf(due) && isinf(flow))
       return TRUE;
     if (MIN(due, flow) > sim->limit)
@@ -367,13 +418,23 @@ static gboolean run(Sim *sim) {
  * would need its groups told apart. */
 static guint folded_ranks(const DspProgram *program) {
   const DspPlan *plan = &program->schedule->plan;
-  return program->uneven ? (guint)plan->degree[DSP_AXIS_RING] : 1;
+  return dsp_schedule_is_uneven(program->schedule)
+             ? (guint)plan->degree[DSP_AXIS_RING]
+             : 1;
 }
 
-static gboolean can_fold(const DspProgram *program) {
-  const DspPlan *plan = &program->schedule->plan;
-  return !program->uneven ||
+static gboolean can_fold(const DspSchedule *schedule) {
+  const DspPlan *plan = &schedule->plan;
+  return !dsp_schedule_is_uneven(schedule) ||
          (plan->degree[DSP_AXIS_SP] == 1 && plan->degree[DSP_AXIS_TP] == 1);
+}
+
+guint dsp_simulated_rank(const DspSchedule *schedule,
+                         const DspSimOptions *options, guint rank) {
+  const DspAxis ring = dsp_plan_axis(&schedule->plan, DSP_AXIS_RING);
+  if (options->every_rank || !can_fold(schedule))
+    return rank;
+  return dsp_schedule_is_uneven(schedule) ? rank / ring.stride % ring.size : 0;
 }
 
 static void ranks_new(Sim *sim) {
@@ -395,6 +456,7 @@ static void sim_clear(Sim *sim) {
   g_free(sim->meetings);
   g_array_free(sim->flow_meeting, TRUE);
   g_array_free(sim->ended, TRUE);
+  g_free(sim->load);
   dsp_heap_free(sim->heap);
   dsp_fabric_free(sim->fabric);
 }
@@ -481,16 +543,17 @@ static void find_bound(const DspProgram *program, DspPrices *prices,
 static void simulate(const DspProgram *program, DspPrices *prices,
                      const DspSimOptions *options, double limit,
                      DspSimResult *result) {
-  Sim sim = {.program = program, .prices = prices, .limit = limit};
+  Sim sim = {
+      .program = program, .prices = prices, .limit = limit, .reloaded = -1};
   sim.observer = &options->observer;
-  sim.folded = !options->every_rank && can_fold(program);
+  sim.folded = !options->every_rank && can_fold(program->schedule);
   sim.n_ranks =
       sim.folded ? folded_ranks(program) : program->schedule->job.gpus;
   sim.fabric = sim.folded ? dsp_fabric_new_folded(prices, program)
                           : dsp_fabric_new(dsp_prices_topology(prices));
   guint meetings = DSP_N_GROUPS * DSP_N_STREAM_KINDS * sim.n_ranks;
   sim.meetings = g_new0(Meeting, meetings);
-  sim.flow_meeting = g_array_new(FALSE, TRUE, sizeof(guint));
+  sim.flow_meeting = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.ended = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.heap = dsp_heap_new(sim.n_ranks * DSP_N_STREAM_KINDS + meetings);
   ranks_new(&sim);

@@ -10,12 +10,25 @@
 #include "schedule/schedule.h"
 #include "sim/prices.h"
 
+/* What one simulated rank did of one step. Times in seconds. */
 typedef struct {
-  /* Called at the end of each step on each simulated rank, in order of time;
-   * NULL: not wanted. */
-  void (*step)(gpointer data, guint rank, const DspSegment *segment,
-               const DspStep *step, double start, double end);
+  guint rank;
+  const DspSegment *segment;
+  const DspStep *step;
+  int64_t iteration; /* of the segment, from 0 */
+  double start;      /* from here on the step had its stream */
+  double begin;      /* a collective: when the last rank had come; else start */
+  double end;
+} DspStepRun;
+
+/* NULL: not wanted. */
+typedef struct {
+  /* Called at the end of each step on each simulated rank, in order of time. */
+  void (*step)(gpointer data, const DspStepRun *run);
   gpointer data;
+  /* Called when the transfers on links have changed at `now`, in order of time:
+   * `load` in bytes/s by link of the topology, valid during the call. */
+  void (*links)(gpointer data, double now, const double *load);
 } DspObserver;
 
 typedef struct {
@@ -32,7 +45,7 @@ typedef struct {
   double comm_time;         /* of collectives, overlapped or not */
   double exposed_comm_time; /* compute stream idle for a collective */
   double exposed_by[DSP_N_COLLECTIVES]; /* the same by what it waited for */
-  double launch_idle_time;  /* compute stream idle for the CPU */
+  double launch_idle_time;              /* compute stream idle for the CPU */
   double bound;         /* no schedule of this plan can be faster (see below) */
   const char *bound_by; /* "compute" or the collectives' stream */
   uint64_t events;
@@ -43,5 +56,9 @@ typedef struct {
  * after another; the busiest link's time of the collectives of each stream. */
 void dsp_simulate(const DspSchedule *schedule, DspPrices *prices,
                   const DspSimOptions *options, DspSimResult *result);
+
+/* The simulated rank that stands for rank `rank` of the job. */
+guint dsp_simulated_rank(const DspSchedule *schedule,
+                         const DspSimOptions *options, guint rank);
 
 #endif
