@@ -2,28 +2,81 @@
 /* Mistakes that parallel programs are known for; each must be caught. */
 #include "numerics/faults.h"
 
-const char *const dsp_fault_names[] = {"none",           "missing switch",
-                                       "swapped ranks",  "shard off by one",
-                                       "padding kept",   "gradient not reduced",
-                                       "stale keys",     "wrong scale",
-                                       "bytes declared", NULL};
-
-typedef gboolean (*Change)(DspSchedule *schedule, DspSegment *segment, guint i);
+typedef gboolean (*Test)(const DspSchedule *schedule, const DspStep *step);
 
 static DspStep *step_at(const DspSegment *segment, guint i) {
   return &g_array_index(segment->steps, DspStep, i);
 }
 
-/* Applies `change` to steps until it has changed one. */
-static void change_first(DspSchedule *schedule, Change change) {
+/* The first step that passes the test, with its segment and its index there;
+ * NULL if none does. */
+static DspStep *find(const DspSchedule *schedule, Test test,
+                     DspSegment **segment, guint *index) {
   for (guint i = 0; i < schedule->segments->len; i++) {
-    DspSegment *segment = schedule->segments->pdata[i];
-    for (guint j = 0; j < segment->steps->len; j++)
-      if (change(schedule, segment, j))
-        return;
+    *segment = schedule->segments->pdata[i];
+    for (*index = 0; *index < (*segment)->steps->len; ++*index) {
+      DspStep *step = step_at(*segment, *index);
+      if (test(schedule, step))
+        return step;
+    }
   }
+  return NULL;
 }
 
+/* --- where there is something to go wrong --------------------------------- */
+
+static gboolean is_switch(const DspSchedule *schedule, const DspStep *step) {
+  (void)schedule;
+  return step->kind == DSP_STEP_COLLECTIVE &&
+         step->exchange.collective == DSP_ALL_TO_ALL;
+}
+
+static gboolean is_exchange(const DspSchedule *schedule, const DspStep *step) {
+  (void)schedule;
+  return step->kind == DSP_STEP_COLLECTIVE && step->role == DSP_ROLE_EXCHANGE;
+}
+
+static gboolean moves_tokens(const DspSchedule *schedule, const DspStep *step) {
+  return is_exchange(schedule, step) &&
+         step->exchange.collective != DSP_SENDRECV && step->move.from >= 0;
+}
+
+static gboolean is_sync(const DspSchedule *schedule, const DspStep *step) {
+  (void)schedule;
+  return step->role == DSP_ROLE_GRADIENT_SYNC &&
+         step->pass == DSP_PASS_BACKWARD &&
+         step->exchange.collective != DSP_ALL_GATHER;
+}
+
+/* The first round of which there is one before it that holds foreign keys. */
+static gboolean is_late_round(const DspSchedule *schedule,
+                              const DspStep *step) {
+  (void)schedule;
+  return step->kind == DSP_STEP_ATTENTION && step->ring_round == 2;
+}
+
+static gboolean attends(const DspSchedule *schedule, const DspStep *step) {
+  (void)schedule;
+  return step->kind == DSP_STEP_ATTENTION;
+}
+
+/* Where the sharded dimension is mixed, padding stands among the keys. */
+static gboolean attends_by_padding(const DspSchedule *schedule,
+                                   const DspStep *step) {
+  if (!attends(schedule, step) || step->op->kind != DSP_OP_ATTENTION)
+    return FALSE;
+  const DspTensor *t = dsp_tensor_of(schedule, step->inputs[0]);
+  const DspLayout l = t->layout;
+  if (l.dim < 0 || !(step->op->over & (1u << l.dim)))
+    return FALSE;
+  int64_t length = schedule->job.lengths.length[l.dim];
+  return dsp_layout_part(l, length) * l.ranks > length;
+}
+
+/* --- what goes wrong
+ * ------------------------------------------------------ */
+
+/* A switch leaves every rank what it had. */
 static void missing_switch(DspSchedule *schedule, DspRun *run) {
   (void)schedule;
   dsp_carrier_set_wire(run->carrier, DSP_WIRE_KEEPS);
@@ -34,7 +87,7 @@ static void swapped_ranks(DspSchedule *schedule, DspRun *run) {
   dsp_carrier_set_wire(run->carrier, DSP_WIRE_SWAPPED);
 }
 
-/* The second stream of tokens in a shard is that of the rank beside it. */
+/* Tokens arrive in the places beside theirs. */
 static void shard_off_by_one(DspSchedule *schedule, DspRun *run) {
   (void)schedule;
   run->first_row = 1;
@@ -45,75 +98,81 @@ static void padding_kept(DspSchedule *schedule, DspRun *run) {
   run->keeps_padding = TRUE;
 }
 
-static gboolean drop_sync(DspSchedule *schedule, DspSegment *segment, guint i) {
-  (void)schedule;
-  if (step_at(segment, i)->role != DSP_ROLE_GRADIENT_SYNC ||
-      segment->pass != DSP_PASS_BACKWARD)
-    return FALSE;
-  g_array_remove_index(segment->steps, i);
-  return TRUE;
-}
-
 static void gradient_not_reduced(DspSchedule *schedule, DspRun *run) {
+  DspSegment *segment;
+  guint i;
   (void)run;
-  change_first(schedule, drop_sync);
+  if (find(schedule, is_sync, &segment, &i))
+    g_array_remove_index(segment->steps, i);
 }
 
 /* A round attends to the keys of the round before it. */
-static gboolean hold_old_keys(DspSchedule *schedule, DspSegment *segment,
-                              guint i) {
-  DspStep *step = step_at(segment, i);
-  if (step->kind != DSP_STEP_ATTENTION || step->ring_round < 2)
-    return FALSE;
-  for (guint j = i; j-- > 0;) {
-    const DspStep *before = step_at(segment, j);
-    if (before->kind == DSP_STEP_ATTENTION &&
-        before->ring_round == step->ring_round - 1) {
-      step->inputs[1] = before->inputs[1];
-      return TRUE;
-    }
-  }
-  (void)schedule;
-  return FALSE;
-}
-
 static void stale_keys(DspSchedule *schedule, DspRun *run) {
+  DspSegment *segment;
+  guint i;
+  DspStep *step = find(schedule, is_late_round, &segment, &i);
   (void)run;
-  change_first(schedule, hold_old_keys);
+  while (step && i-- > 0) {
+    const DspStep *before = step_at(segment, i);
+    if (before->kind != DSP_STEP_ATTENTION || before->ring_round != 1)
+      continue;
+    step->inputs[1] = before->inputs[1];
+    return;
+  }
 }
 
 static void wrong_scale(DspSchedule *schedule, DspRun *run) {
   (void)schedule;
-  run->scale_error = 1.0009765625;
-}
-
-static gboolean declare_less(DspSchedule *schedule, DspSegment *segment,
-                             guint i) {
-  DspStep *step = step_at(segment, i);
-  (void)schedule;
-  if (step->kind != DSP_STEP_COLLECTIVE || step->role != DSP_ROLE_EXCHANGE)
-    return FALSE;
-  step->exchange.bytes /= 2;
-  return TRUE;
+  run->scale_error = G_SQRT2;
 }
 
 static void bytes_declared(DspSchedule *schedule, DspRun *run) {
+  DspSegment *segment;
+  guint i;
+  DspStep *step = find(schedule, is_exchange, &segment, &i);
   (void)run;
-  change_first(schedule, declare_less);
+  if (step)
+    step->exchange.bytes /= 2;
 }
 
-static void (*const apply[DSP_N_FAULTS])(DspSchedule *, DspRun *) = {
-    [DSP_FAULT_MISSING_SWITCH] = missing_switch,
-    [DSP_FAULT_SWAPPED_RANKS] = swapped_ranks,
-    [DSP_FAULT_SHARD_OFF_BY_ONE] = shard_off_by_one,
-    [DSP_FAULT_PADDING_KEPT] = padding_kept,
-    [DSP_FAULT_GRADIENT_NOT_REDUCED] = gradient_not_reduced,
-    [DSP_FAULT_STALE_KEYS] = stale_keys,
-    [DSP_FAULT_WRONG_SCALE] = wrong_scale,
-    [DSP_FAULT_BYTES_DECLARED] = bytes_declared,
+/* --- the table
+ * ------------------------------------------------------------ */
+
+static const struct {
+  Test place; /* a step that it needs */
+  void (*apply)(DspSchedule *schedule, DspRun *run);
+} faults[DSP_N_FAULTS] = {
+    [DSP_FAULT_MISSING_SWITCH] = {is_switch, missing_switch},
+    [DSP_FAULT_SWAPPED_RANKS] = {is_switch, swapped_ranks},
+    [DSP_FAULT_SHARD_OFF_BY_ONE] = {moves_tokens, shard_off_by_one},
+    [DSP_FAULT_PADDING_KEPT] = {attends_by_padding, padding_kept},
+    [DSP_FAULT_GRADIENT_NOT_REDUCED] = {is_sync, gradient_not_reduced},
+    [DSP_FAULT_STALE_KEYS] = {is_late_round, stale_keys},
+    [DSP_FAULT_WRONG_SCALE] = {attends, wrong_scale},
+    [DSP_FAULT_BYTES_DECLARED] = {is_exchange, bytes_declared},
 };
 
+const char *const dsp_fault_names[] = {
+    [DSP_FAULT_NONE] = "none",
+    [DSP_FAULT_MISSING_SWITCH] = "missing-switch",
+    [DSP_FAULT_SWAPPED_RANKS] = "swapped-ranks",
+    [DSP_FAULT_SHARD_OFF_BY_ONE] = "shard-off-by-one",
+    [DSP_FAULT_PADDING_KEPT] = "padding-kept",
+    [DSP_FAULT_GRADIENT_NOT_REDUCED] = "gradient-not-reduced",
+    [DSP_FAULT_STALE_KEYS] = "stale-keys",
+    [DSP_FAULT_WRONG_SCALE] = "wrong-scale",
+    [DSP_FAULT_BYTES_DECLARED] = "bytes-declared",
+    [DSP_N_FAULTS] = NULL,
+};
+
+gboolean dsp_fault_applies(DspFault fault, const DspSchedule *schedule) {
+  DspSegment *segment;
+  guint i;
+  return !faults[fault].place ||
+         find(schedule, faults[fault].place, &segment, &i);
+}
+
 void dsp_fault_apply(DspFault fault, DspSchedule *schedule, DspRun *run) {
-  if (apply[fault])
-    apply[fault](schedule, run);
+  if (faults[fault].apply)
+    faults[fault].apply(schedule, run);
 }

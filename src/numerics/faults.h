@@ -5,6 +5,8 @@
 #include "numerics/executor.h"
 #include "numerics/validate.h"
 
+/* Whether the schedule does what the fault does wrong. */
+gboolean dsp_fault_applies(DspFault fault, const DspSchedule *schedule);
 /* Makes the schedule, or the run of it, wrong. */
 void dsp_fault_apply(DspFault fault, DspSchedule *schedule, DspRun *run);
 

@@ -48,10 +48,35 @@ typedef struct {
   DspVerdict verdict;
 } DspValidation;
 
-/* Runs the plan in the job's type (fp32 or bf16) on the job's model and
- * lengths, which should be small: every rank is a thread of this process. The
- * batch is that of one replica. DSP_ERROR_INFEASIBLE where a rule refuses the
- * plan or an operation cannot be computed. */
+/* Why the verdict is not `passed`: what is wrong, or what the published code
+ * does. NULL if it is. The caller frees. */
+char *dsp_validation_reason(const DspValidation *validation,
+                            const DspPlan *plan);
+
+/* Validates one plan of a job after another; what they are compared with is
+ * computed once. */
+typedef struct DspValidator DspValidator;
+
+/* The job's model and cluster must outlive the validator; its lengths should be
+ * small: every rank is a thread of this process. The batch is that of one
+ * replica, the type fp32 or bf16; how many GPUs there are the plan says. Free
+ * with dsp_validator_free. */
+DspValidator *dsp_validator_new(const DspJob *job,
+                                const DspValidateOptions *options);
+void dsp_validator_free(DspValidator *validator);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspValidator, dsp_validator_free)
+
+/* Whether the plan can be run here: DSP_ERROR_INFEASIBLE where a rule refuses
+ * it, where no function is defined for an operation of the model, or where the
+ * fault has no place in its schedule. */
+gboolean dsp_validator_can(const DspValidator *validator, const DspPlan *plan,
+                           GError **error);
+/* Runs it. Besides, DSP_ERROR_INFEASIBLE where a rank cannot go on, which is a
+ * failure of the plan. */
+gboolean dsp_validator_run(DspValidator *validator, const DspPlan *plan,
+                           DspValidation *result, GError **error);
+
+/* The same for one plan alone. */
 gboolean dsp_validate(const DspJob *job, const DspPlan *plan,
                       const DspValidateOptions *options, DspValidation *result,
                       GError **error);

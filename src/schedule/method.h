@@ -13,6 +13,8 @@ struct DspMethod {
   const char *const *variants; /* NULL-terminated; [0] is the default */
   guint published;   /* bit set of variants that repeat published benchmark
                         code, right or not: no candidates of a choice */
+  const char *difference; /* why the published code computes something else
+                             than the model says, NULL: it does not */
   guint axes;        /* bit set of mesh axes that carry its degree: none,
                         one, or ring and sp (their product) */
   gboolean embedded; /* shards one dimension for good */

@@ -40,6 +40,9 @@ const DspMethod dsp_method_ring = {
     .summary = "passes keys and values round while attending",
     .variants = variants,
     .published = 1u << PUBLISHED,
+    .difference = "a rank takes its tokens for those of whole frames: "
+                  "attention within frames sees the tokens of all ranks, "
+                  "attention across frames only those of its own",
     .axes = 1u << DSP_AXIS_RING,
     .embedded = TRUE,
     .balanced = 1u << BEST,
