@@ -5,6 +5,7 @@
 #include "cmd/output.h"
 #include "report/explain.h"
 #include "schedule/rules.h"
+#include "search/choose.h"
 
 typedef struct {
   DspJobOptions job;
@@ -26,69 +27,14 @@ static const DspOptionGroup groups[] = {
 static const Options defaults = {.job = DSP_JOB_DEFAULTS,
                                  .output = DSP_OUTPUT_DEFAULTS};
 
-/* --- which plan ---------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------- */
 
-static int64_t degree_of(const DspPlan *plan) {
-  int64_t degree = 1;
-  for (int i = 0; i < DSP_N_AXES; i++)
-    if (plan->method->axes & (1u << i))
-      degree *= plan->degree[i];
-  return degree;
-}
-
-static gint by_degree(gconstpointer a, gconstpointer b) {
-  const int64_t x = degree_of(a), y = degree_of(b);
-  return (y > x) - (y < x);
-}
-
-/* The axis that --sp means, as far as one does. */
-static DspAxisName axis_of(const DspMethod *method) {
-  for (int i = 0; i < DSP_N_AXES; i++)
-    if (method->axes & (1u << i))
-      return (DspAxisName)i;
-  return DSP_AXIS_SP;
-}
-
-/* The plan that was asked for although the GPUs do not divide by its degrees:
- * it says so when it is predicted. */
-static DspPlan misfit(const DspTask *task) {
-  const DspPlanSpace *space = &task->space;
-  DspPlan plan = {.method = space->method,
-                  .home = space->home,
-                  .recompute = space->recompute,
-                  .zero = space->zero};
-  if (space->variant)
-    plan.variant = (guint)dsp_method_variant(plan.method, space->variant);
-  for (int i = 0; i < DSP_N_AXES; i++)
-    plan.degree[i] = MAX(space->degree[i], 1);
-  if (space->sequence && degree_of(&plan) == 1)
-    plan.degree[axis_of(plan.method)] = space->sequence;
-  if (!space->degree[DSP_AXIS_DP])
-    plan.degree[DSP_AXIS_DP] = MAX(task->job.gpus / dsp_plan_ranks(&plan), 1);
+static DspPlan chosen(const DspTask *task) {
+  DspPrediction prediction;
+  dsp_choose(&task->job, &task->space, task->prices, &task->sim, &prediction);
+  const DspPlan plan = prediction.plan;
+  dsp_prediction_clear(&prediction);
   return plan;
-}
-
-/* The fastest plan of the largest degree of which any can run; if none can,
- * the first of the largest degree. */
-static DspPlan choose(const DspTask *task) {
-  g_autoptr(GArray) plans = dsp_enumerate_plans(&task->job, &task->space);
-  if (!plans->len)
-    return misfit(task);
-  g_array_sort(plans, by_degree);
-  const DspPlan *all = (const DspPlan *)(void *)plans->data, *best = &all[0];
-  double most = 0;
-  for (guint i = 0; i < plans->len; i++) {
-    DspPrediction p;
-    if (most > 0 && degree_of(&all[i]) < degree_of(best))
-      break;
-    dsp_predict(&task->job, &all[i], task->prices, &task->sim, &p);
-    if (p.samples_per_s > most) {
-      most = p.samples_per_s;
-      best = &all[i];
-    }
-    dsp_prediction_clear(&p);
-  }
-  return *best;
 }
 
 static void note_choice(const DspTask *task, const Options *options,
@@ -100,8 +46,6 @@ static void note_choice(const DspTask *task, const Options *options,
                     "%s: the largest degree that can run, '--sp' sets another",
                     what);
 }
-
-/* --- the answer ---------------------------------------------------------- */
 
 static gboolean answer(const DspInvocation *invocation, const DspTask *task,
                        DspResult *result, GError **error) {
@@ -153,7 +97,7 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
       dsp_task_new(&options->job, invocation->operands, "dsp", error);
   if (!task)
     return FALSE;
-  const DspPlan plan = choose(task);
+  const DspPlan plan = chosen(task);
   return predict(invocation, task, &plan, error);
 }
 

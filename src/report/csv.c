@@ -45,19 +45,17 @@ static void end_line(GString *out) {
   g_string_append(out, "\n");
 }
 
-static void add_header(const DspTable *table, GString *out) {
+void dsp_csv_header(const DspTable *table, GString *out) {
   for (guint i = 0; i < table->columns->len; i++) {
     const DspColumn *column = dsp_column(table->columns, i);
-    g_autofree char *key =
-        column->group ? g_strconcat(column->group, ".", column->key, NULL)
-                      : g_strdup(column->key);
+    g_autofree char *key = dsp_column_name(column);
     add_string(out, key);
     g_string_append_c(out, ',');
   }
   end_line(out);
 }
 
-static void add_row(const DspTable *table, gconstpointer row, GString *out) {
+void dsp_csv_row(const DspTable *table, gconstpointer row, GString *out) {
   for (guint i = 0; i < table->columns->len; i++) {
     const DspColumn *column = dsp_column(table->columns, i);
     add_value(out, column->get(row, column->index));
@@ -67,9 +65,9 @@ static void add_row(const DspTable *table, gconstpointer row, GString *out) {
 }
 
 void dsp_csv_write(const DspTable *table, GString *out) {
-  add_header(table, out);
+  dsp_csv_header(table, out);
   for (guint i = 0; i < table->rows->len; i++)
-    add_row(table, table->rows->pdata[i], out);
+    dsp_csv_row(table, table->rows->pdata[i], out);
 }
 
 static void write(const DspReport *report, const DspStyle *style,

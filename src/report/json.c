@@ -118,6 +118,18 @@ static void add_array(GString *out, const DspTable *table, guint depth) {
   g_string_append_c(out, ']');
 }
 
+/* Keys of a group are "group.key", as in CSV. */
+void dsp_json_line(const DspTable *table, gconstpointer row, GString *out) {
+  for (guint i = 0; i < table->columns->len; i++) {
+    const DspColumn *column = dsp_column(table->columns, i);
+    g_autofree char *key = dsp_column_name(column);
+    g_string_append(out, i ? ", " : "{");
+    add_key(out, key);
+    add_value(out, column->get(row, column->index), 0);
+  }
+  g_string_append(out, "}\n");
+}
+
 static void add_section(GString *out, const char *key, const DspTable *table) {
   if (!table)
     return;

@@ -55,3 +55,8 @@ void dsp_table_add_nested(DspTable *table, const char *key,
 void dsp_table_add_row(DspTable *table, gconstpointer row) {
   g_ptr_array_add(table->rows, (gpointer)row);
 }
+
+char *dsp_column_name(const DspColumn *column) {
+  return column->group ? g_strconcat(column->group, ".", column->key, NULL)
+                       : g_strdup(column->key);
+}

@@ -88,6 +88,9 @@ static inline const DspColumn *dsp_column(const GArray *columns, guint i) {
   return &g_array_index(columns, DspColumn, i);
 }
 
+/* "group.key", or the key; the caller frees. */
+char *dsp_column_name(const DspColumn *column);
+
 /* How text looks. */
 typedef struct {
   gboolean utf8;   /* else ASCII */
@@ -123,7 +126,11 @@ extern const char *const dsp_format_names[];
 /* The format whose suffix `file` (may be NULL) ends with; text if none. */
 const DspFormat *dsp_format_of_file(const char *file);
 
-/* One table as CSV. */
+/* One table as CSV; its first line; one row. */
 void dsp_csv_write(const DspTable *table, GString *out);
+void dsp_csv_header(const DspTable *table, GString *out);
+void dsp_csv_row(const DspTable *table, gconstpointer row, GString *out);
+/* One row as an object of JSON in a line, with the keys of CSV. */
+void dsp_json_line(const DspTable *table, gconstpointer row, GString *out);
 
 #endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a sweep: its cell and what was varied, then the keys of a
+ * prediction, all in one line of CSV or JSON. */
+#ifndef DSP_REPORT_SWEEP_H
+#define DSP_REPORT_SWEEP_H
+
+#include "report/prediction.h"
+#include "search/grid.h"
+
+/* How rows are written. */
+typedef struct {
+  const char *name, *suffix;
+  gboolean header; /* a first line tells the keys */
+  gboolean quotes; /* a row may have line feeds, between quotes */
+  void (*row)(const DspTable *table, gconstpointer row, GString *out);
+} DspSweepFormat;
+
+extern const DspSweepFormat dsp_sweep_formats[];
+/* Their names in the same order, ended by NULL. */
+extern const char *const dsp_sweep_format_names[];
+/* Index of the format whose suffix `file` (may be NULL) ends with; of CSV if
+ * none. */
+int dsp_sweep_format_of_file(const char *file);
+
+typedef struct DspSweepTable DspSweepTable;
+
+/* One row. */
+typedef struct {
+  DspResult result; /* job NULL: there is none, `reason` says why */
+  const DspSweepTable *table;
+  int64_t cell;
+  const char *reason;
+} DspSweepRow;
+
+/* The columns for these models (DspModel): every dimension that one of them
+ * has. Grid and models must outlive it. Free with dsp_sweep_table_free. */
+DspSweepTable *dsp_sweep_table_new(const DspSweepGrid *grid,
+                                   const GPtrArray *models);
+void dsp_sweep_table_free(DspSweepTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspSweepTable, dsp_sweep_table_free)
+
+/* Appends the first line, where the format has one, or a row. */
+void dsp_sweep_header(const DspSweepTable *table, const DspSweepFormat *format,
+                      GString *out);
+void dsp_sweep_row(const DspSweepRow *row, const DspSweepFormat *format,
+                   GString *out);
+
+/* For people: the grid's parameters and its first cells. */
+void dsp_sweep_text(const DspSweepGrid *grid, const DspStyle *style,
+                    GString *out);
+
+#endif
