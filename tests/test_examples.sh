@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# test_examples.sh [update]: the examples of the manual and of README.md run and
-# print what is shown. With "update", what is shown becomes what they print.
+# test_examples.sh [update [PAGE]]: the examples of the manual and of README.md
+# run and print what is shown. With "update", what is shown (of one page, such
+# as dspsim-cost.1) becomes what they print.
 #
 # An example is a line "$ COMMAND" of a literal display (.Bd to .Ed) or of a
 # console block (```) whose first such line runs dspsim. What follows it up to
@@ -14,8 +15,9 @@ rm -rf "$work"
 mkdir -p "$work/bin" "$work/scratch"
 cd "$work" || exit 1
 
-# Some examples read files of measurements.
-cp "$DSP_TEST_SOURCE"/tests/data/measurement/*.json scratch || exit 1
+# Some examples read files of measurements, or those of dspsim-extending(7).
+cp "$DSP_TEST_SOURCE"/tests/data/measurement/*.json \
+  "$DSP_TEST_SOURCE"/tests/data/extending/*.json scratch || exit 1
 
 # DSPSIM may be a program and its options.
 printf '#!/bin/sh\nexec %s "$@"\n' "$DSPSIM" > bin/dspsim
@@ -138,6 +140,7 @@ run() {
 
 for file in "$DSP_TEST_SOURCE"/man/*.[157] "$DSP_TEST_SOURCE/README.md"; do
   test -e "$file" || continue
+  case ${2:-${file##*/}} in "${file##*/}") ;; *) continue ;; esac
   if test "${1-}" = update; then
     update "$file"
     continue

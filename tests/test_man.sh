@@ -83,6 +83,26 @@ for file in "$work"/dspsim-*.1; do
   differ "$page" "tells what help does not"
 done
 
+# displays FILE: the display of a page behind the comment that names FILE, as
+# it is read.
+displays() {
+  awk -v mark=".\\\\\" file $1" '
+    $0 == mark { named = 1; next }
+    named && /^\.Bd/ { inside = 1; next }
+    /^\.Ed/ { inside = named = 0 }
+    inside { gsub(/\\&/, ""); gsub(/\\e/, "\\"); print }' "$man"/*.7
+}
+
+# Pages show the files that the tests run.
+for name in weather.json lab.json heads.c; do
+  file=$DSP_TEST_SOURCE/tests/data/extending/$name
+  displays "$name" > "$work/shown"
+  cmp "$file" "$work/shown" || {
+    echo "the manual shows another $name"
+    failed=1
+  }
+done
+
 # README.md says why each package is installed.
 sed -n '/^packages()/,/^END/s/^\([a-z0-9.-]*\)  .*  .*/\1/p' \
   "$DSP_TEST_SOURCE/bootstrap" > "$work/help"
