@@ -119,13 +119,7 @@ static const char *choose_name(const char *option, const char *given,
   return NULL;
 }
 
-static void set_price(DspCluster *cluster, const DspGpuHour *price) {
-  cluster->price = price->amount;
-  g_free(cluster->currency);
-  cluster->currency = g_strdup(price->currency);
-}
-
-static gboolean load(DspTask *task, const DspJobOptions *o,
+static gboolean load(DspTask *task, DspStock *stock, const DspJobOptions *o,
                      char *const *operands, GError **error) {
   const char *model =
       choose_name("model", o->model, operands[0], DEFAULT_MODEL, error);
@@ -134,11 +128,10 @@ static gboolean load(DspTask *task, const DspJobOptions *o,
                                             DEFAULT_CLUSTER, error)
                               : NULL;
   if (cluster)
-    task->model = dsp_model_load(model, error);
+    task->model = dsp_stock_model(stock, model, error);
   if (task->model)
-    task->cluster = dsp_cluster_load(cluster, error);
-  if (task->cluster && o->price.currency)
-    set_price(task->cluster, &o->price);
+    task->cluster = dsp_stock_cluster(stock, cluster, o->price.amount,
+                                      o->price.currency, error);
   return task->cluster != NULL;
 }
 
@@ -158,8 +151,7 @@ static gboolean count_gpus(DspTask *task, const DspJobOptions *o,
     return dsp_option_fail(error, "gpus", "%" G_GINT64_FORMAT " are too many",
                            gpus);
   task->job.gpus = (guint)gpus;
-  task->topology = dsp_topology_new(task->cluster, task->job.gpus, error);
-  return task->topology != NULL;
+  return TRUE;
 }
 
 /* --- names --------------------------------------------------------------- */
@@ -396,33 +388,51 @@ static gboolean fill_space(DspTask *task, const DspJobOptions *o,
 
 /* --- the task ------------------------------------------------------------ */
 
-static void fill_run(DspTask *task, const DspJobOptions *o) {
+static gboolean fill_run(DspTask *task, DspStock *stock,
+                         const DspJobOptions *o, GError **error) {
   task->nccl = (DspNcclOptions){
       o->algorithm < 0 ? NULL : dsp_forced_algorithm_names[o->algorithm],
       o->protocol, o->channels};
   task->sim.every_rank = o->every_rank;
-  task->prices = dsp_prices_new(task->topology, &task->nccl);
   task->inputs =
       (DspInputs){&task->job, &task->space, &task->nccl, o->every_rank};
+  const DspMachine *machine = dsp_stock_machine(
+      stock, task->cluster, task->job.gpus, &task->nccl, error);
+  if (!machine)
+    return FALSE;
+  task->topology = machine->topology;
+  task->prices = machine->prices;
+  return TRUE;
+}
+
+static gboolean fill(DspTask *task, DspStock *stock, const DspJobOptions *o,
+                     char *const *operands, const char *method,
+                     GError **error) {
+  return load(task, stock, o, operands, error) && fill_job(task, o, error) &&
+         fill_space(task, o, method, error) && fill_run(task, stock, o, error);
+}
+
+DspTask *dsp_task_new_from(DspStock *stock, const DspJobOptions *options,
+                           char *const *operands, const char *method,
+                           GError **error) {
+  g_autoptr(DspTask) task = g_new0(DspTask, 1);
+  return fill(task, stock, options, operands, method, error)
+             ? g_steal_pointer(&task)
+             : NULL;
 }
 
 DspTask *dsp_task_new(const DspJobOptions *options, char *const *operands,
                       const char *method, GError **error) {
   g_autoptr(DspTask) task = g_new0(DspTask, 1);
-  if (!load(task, options, operands, error) ||
-      !fill_job(task, options, error) ||
-      !fill_space(task, options, method, error))
-    return NULL;
-  fill_run(task, options);
-  return g_steal_pointer(&task);
+  task->own = dsp_stock_new(NULL, 0);
+  return fill(task, task->own, options, operands, method, error)
+             ? g_steal_pointer(&task)
+             : NULL;
 }
 
 void dsp_task_free(DspTask *task) {
   if (!task)
     return;
-  dsp_prices_free(task->prices);
-  dsp_topology_free(task->topology);
-  dsp_cluster_free(task->cluster);
-  dsp_model_free(task->model);
+  dsp_stock_free(task->own);
   g_free(task);
 }

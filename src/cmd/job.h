@@ -5,6 +5,7 @@
 #define DSP_CMD_JOB_H
 
 #include "cmd/cmd.h"
+#include "cmd/stock.h"
 #include "report/prediction.h"
 
 typedef struct {
@@ -61,12 +62,18 @@ typedef struct {
   DspNcclOptions nccl;
   DspSimOptions sim;
   DspInputs inputs; /* of the members above */
+  DspStock *own;    /* what they are from, NULL: the caller's */
 } DspTask;
 
 /* Reads model and cluster and fills in what was not given. `method`: of plans
  * where none was given, or NULL for all. Free with dsp_task_free. */
 DspTask *dsp_task_new(const DspJobOptions *options, char *const *operands,
                       const char *method, GError **error);
+/* The same of a stock, which owns model, cluster, topology and prices; the task
+ * holds until the next one of the same stock. */
+DspTask *dsp_task_new_from(DspStock *stock, const DspJobOptions *options,
+                           char *const *operands, const char *method,
+                           GError **error);
 void dsp_task_free(DspTask *task);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspTask, dsp_task_free)
 

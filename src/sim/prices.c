@@ -5,6 +5,7 @@ struct DspPrices {
   const DspTopology *topology;
   DspNcclOptions options;
   GHashTable *entries; /* Key -> Entry */
+  gsize size;          /* bytes, about, that they take */
 };
 
 typedef struct {
@@ -61,12 +62,17 @@ const DspTopology *dsp_prices_topology(const DspPrices *prices) {
   return prices->topology;
 }
 
+gsize dsp_prices_size(const DspPrices *prices) {
+  return prices->size;
+}
+
 static Entry *entry_of(DspPrices *prices, const Key *key) {
   Entry *entry = g_hash_table_lookup(prices->entries, key);
   if (!entry) {
     entry = g_new0(Entry, 1);
     entry->bound = -1;
     g_hash_table_insert(prices->entries, g_memdup2(key, sizeof *key), entry);
+    prices->size += sizeof *key + sizeof *entry;
   }
   return entry;
 }
@@ -76,9 +82,12 @@ const DspPrice *dsp_prices_get(DspPrices *prices, const DspAxis *axis,
                                int64_t bytes) {
   Key key = {*axis, group, collective, bytes};
   Entry *entry = entry_of(prices, &key);
-  if (!entry->price)
+  if (!entry->price) {
     entry->price = dsp_price_new(prices->topology, axis, group, collective,
                                  bytes, &prices->options);
+    prices->size += sizeof *entry->price +
+                    entry->price->uses->len * sizeof(DspLinkUse);
+  }
   return entry->price;
 }
 

@@ -16,6 +16,8 @@ void dsp_prices_free(DspPrices *prices);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspPrices, dsp_prices_free)
 
 const DspTopology *dsp_prices_topology(const DspPrices *prices);
+/* Bytes, about, that what is kept takes. */
+gsize dsp_prices_size(const DspPrices *prices);
 
 /* As dsp_price_new, owned by `prices`. */
 const DspPrice *dsp_prices_get(DspPrices *prices, const DspAxis *axis,
