@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calibrate: constants of networks from measurements. */
 #include "base/error.h"
-#include "cmd/cmd.h"
+#include "cmd/measured.h"
 #include "cmd/output.h"
-#include "measurement/nccl-log.h"
 #include "report/calibrate.h"
-#include "schedule/collective.h"
 
 typedef struct {
   DspOutputOptions output;
   char *profile;
   GPtrArray *excluded;
   gboolean shared, in_turn;
-  int64_t nodes, gpus_per_node;
-  int collective;
+  DspLogOptions log;
 } Options;
 
 #define AT(member) G_STRUCT_OFFSET(Options, member)
@@ -29,26 +26,17 @@ static const DspOption calibrate_options[] = {
      "foretell every cluster from the others", NULL, NULL},
     {NULL}};
 
-static const DspOption log_options[] = {
-    {"nodes", 'N', &dsp_option_count, AT(nodes), "N", "nodes that ran",
-     "what logs tell", NULL},
-    {"gpus-per-node", 'g', &dsp_option_count, AT(gpus_per_node), "N",
-     "GPUs of each", "what logs tell", NULL},
-    {"collective", 0, &dsp_option_enum, AT(collective), "NAME", "that ran",
-     "what logs tell", dsp_collective_names},
-    {NULL}};
-
 /* The answer goes to the standard output: -o, the first of the usual options,
  * is the profile's. */
 static const DspOptionGroup groups[] = {
     {"Calibration", calibrate_options, 0},
-    {"What ran, in logs of nccl-tests", log_options, 0},
+    DSP_LOG_GROUP(AT(log)),
     {"What it says", dsp_output_options + 1, AT(output)},
     {NULL}};
 #undef AT
 
 static const Options defaults = {.output = DSP_OUTPUT_DEFAULTS,
-                                 .collective = -1};
+                                 .log = DSP_LOG_DEFAULTS};
 
 /* --- the answer ---------------------------------------------------------- */
 
@@ -93,27 +81,13 @@ static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
 
 /* --- files --------------------------------------------------------------- */
 
-static void free_file(gpointer file) {
-  dsp_measurements_free(file);
-}
-
-static gboolean load(const Options *options, const char *cluster,
-                     char *const *names, GPtrArray *files, GError **error) {
-  g_autofree char *name = cluster ? dsp_calibrate_name(cluster) : NULL;
-  const DspNcclLogOptions log = {name, options->nodes, options->gpus_per_node,
-                                 options->collective};
-  for (; *names; names++) {
-    DspMeasurements *file = cluster ? dsp_nccl_log_load(*names, &log, error)
-                                    : dsp_measurements_load(*names, error);
-    if (!file)
-      return FALSE;
-    g_ptr_array_add(files, file);
-  }
-  if (files->len)
-    return TRUE;
+static GPtrArray *load(const Options *options, const char *cluster,
+                       char *const *names, GError **error) {
+  if (*names)
+    return dsp_measured_load(names, cluster, &options->log, error);
   g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
               "calibrate to what? usage: dspsim calibrate CLUSTER FILE...");
-  return FALSE;
+  return NULL;
 }
 
 static gboolean check_in_turn(const Options *o, GError **error) {
@@ -174,12 +148,12 @@ static gboolean write_profile(const Options *options, const GPtrArray *files,
 
 static gboolean run(const DspInvocation *invocation, GError **error) {
   const Options *o = invocation->options;
-  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(free_file);
+  g_autoptr(GPtrArray) files = NULL;
   g_autoptr(GPtrArray) calibrations =
       g_ptr_array_new_with_free_func(free_calibration);
   char *const *names = invocation->operands;
   const char *cluster = o->in_turn || !*names ? NULL : *names++;
-  if (!check_in_turn(o, error) || !load(o, cluster, names, files, error))
+  if (!check_in_turn(o, error) || !(files = load(o, cluster, names, error)))
     return FALSE;
   if (o->in_turn)
     return add_in_turn(calibrations, o, files, error) &&

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* score: predictions against measurements. */
 #include "base/error.h"
-#include "cmd/cmd.h"
+#include "cmd/measured.h"
 #include "cmd/output.h"
 #include "report/score.h"
 #include "schedule/rules.h"
 
 typedef struct {
   DspOutputOptions output;
-  char *by;
+  DspLogOptions log;
+  char *by, *cluster, *residuals;
   int trust;
-  gboolean points, groups, health;
+  gboolean points, groups, health, held_out;
   int64_t fail_above;
 } Options;
 
@@ -29,14 +30,28 @@ static const DspOption score_options[] = {
      "the least trusted points that count", "healthy", trust_names},
     {"health", 0, &dsp_option_flag, AT(health), NULL,
      "which runs of collectives are slower than they should be", NULL, NULL},
+    {"held-out", 0, &dsp_option_flag, AT(held_out), NULL,
+     "intervals from other machines and models only", NULL, NULL},
+    {"residuals", 0, &dsp_option_string, AT(residuals), "FILE",
+     "write there what intervals are made from", NULL, NULL},
     {"fail-above", 0, &dsp_option_count, AT(fail_above), "PERCENT",
      "the answer is no if a kind's median error is larger", NULL, NULL},
     {NULL}};
 
-static const DspOptionGroup groups[] = {
-    {"Score", score_options, 0}, DSP_OUTPUT_GROUP(AT(output)), {NULL}};
+static const DspOption cluster_options[] = {
+    {"cluster", 'c', &dsp_option_string, AT(cluster), "NAME",
+     "where logs of nccl-tests ran", NULL, NULL},
+    {NULL}};
 
-static const Options defaults = {.output = DSP_OUTPUT_DEFAULTS};
+static const DspOptionGroup groups[] = {{"Score", score_options, 0},
+                                        {"Logs", cluster_options, 0},
+                                        DSP_LOG_GROUP(AT(log)),
+                                        DSP_OUTPUT_GROUP(AT(output)),
+                                        {NULL}};
+#undef AT
+
+static const Options defaults = {.output = DSP_OUTPUT_DEFAULTS,
+                                 .log = DSP_LOG_DEFAULTS};
 
 /* --- the verdict --------------------------------------------------------- */
 
@@ -117,18 +132,51 @@ static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
   return answered;
 }
 
-static void free_file(gpointer file) {
-  dsp_measurements_free(file);
+/* --- intervals ----------------------------------------------------------- */
+
+/* Without the shipped file there are no intervals. */
+static gboolean find_intervals(const Options *options, DspScore *score,
+                               GError **error) {
+  g_autoptr(GError) cause = NULL;
+  g_autofree DspResiduals *residuals = NULL;
+  if (options->held_out) {
+    dsp_score_intervals_held_out(score);
+    return TRUE;
+  }
+  residuals = dsp_residuals_load(DSP_RESIDUALS_NAME, &cause);
+  if (residuals) {
+    dsp_score_intervals(score, residuals);
+    return TRUE;
+  }
+  if (!g_error_matches(cause, DSP_ERROR, DSP_ERROR_USAGE)) {
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+  }
+  dsp_output_note(&options->output, "no intervals: %s", cause->message);
+  return TRUE;
 }
 
-static gboolean load(char *const *names, GPtrArray *files, GError **error) {
-  for (; *names; names++) {
-    DspMeasurements *file = dsp_measurements_load(*names, error);
-    if (!file)
-      return FALSE;
-    g_ptr_array_add(files, file);
+static gboolean write_residuals(const Options *options, const GPtrArray *files,
+                                const DspScore *score, GError **error) {
+  DspResiduals residuals;
+  if (!options->residuals)
+    return TRUE;
+  dsp_score_residuals(score, &residuals);
+  if (dsp_residuals_write(&residuals, files, options->residuals, error))
+    return TRUE;
+  g_prefix_error(error, "option '--residuals': ");
+  return FALSE;
+}
+
+/* --- the run ------------------------------------------------------------- */
+
+static gboolean check(const DspInvocation *invocation, GError **error) {
+  const Options *options = invocation->options;
+  if (options->by && !dsp_score_check_keys(options->by, error)) {
+    g_prefix_error(error, "option '--by': ");
+    return FALSE;
   }
-  if (files->len)
+  if (*invocation->operands)
     return TRUE;
   g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
               "score what? usage: dspsim score FILE...");
@@ -137,15 +185,15 @@ static gboolean load(char *const *names, GPtrArray *files, GError **error) {
 
 static gboolean run(const DspInvocation *invocation, GError **error) {
   const Options *options = invocation->options;
-  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(free_file);
-  if (options->by && !dsp_score_check_keys(options->by, error)) {
-    g_prefix_error(error, "option '--by': ");
-    return FALSE;
-  }
-  if (!load(invocation->operands, files, error))
-    return FALSE;
-  g_autoptr(DspScore) score = dsp_score_new(files, error);
-  return score && answer(invocation, files, score, error);
+  g_autoptr(GPtrArray) files = NULL;
+  g_autoptr(DspScore) score = NULL;
+  return check(invocation, error) &&
+         (files = dsp_measured_load(invocation->operands, options->cluster,
+                                    &options->log, error)) &&
+         (score = dsp_score_new(files, error)) &&
+         write_residuals(options, files, score, error) &&
+         find_intervals(options, score, error) &&
+         answer(invocation, files, score, error);
 }
 
 const DspCommand dsp_command_score = {

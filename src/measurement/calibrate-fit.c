@@ -375,7 +375,8 @@ static GArray *score(const DspCalibration *c) {
     const DspScored scored = {.file = s->file,
                               .point = s->point,
                               .gpu = s->stand->site->cluster->gpu->name,
-                              .predicted = 1e6 * s->time};
+                              .predicted = 1e6 * s->time,
+                              .interval = {NAN, NAN}};
     if (s->own)
       g_array_append_val(points, scored);
   }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "measurement/calibrate-private.h"
 #include "measurement/statistics.h"
+#include "measurement/write-json.h"
 #include <math.h>
 #include <string.h>
 
@@ -38,21 +39,14 @@ static double median_error(const GArray *points) {
 }
 
 static void describe(Writer *w) {
-  g_autoptr(GString) names = g_string_new(NULL);
-  g_autoptr(GString) sums = g_string_new(NULL);
-  for (guint i = 0; i < w->files->len; i++) {
-    const DspMeasurements *m = w->files->pdata[i];
-    g_autofree char *base = g_path_get_basename(m->file);
-    g_string_append_printf(names, "%s%s", i ? ", " : "", base);
-    g_string_append_printf(sums, "%s%s (SHA-256 %s)", i ? ", " : "", base,
-                           m->sha256);
-  }
+  g_autofree char *names = dsp_write_names(w->files, FALSE);
+  g_autofree char *sums = dsp_write_names(w->files, TRUE);
   g_autofree char *errors = g_strdup_printf(
       "median error %.1f %%, %.1f %% before, %u points of %u cluster%s",
       median_error(w->c->after), median_error(w->c->before), w->c->training,
       w->c->clusters, w->c->clusters == 1 ? "" : "s");
-  w->origin = g_strdup_printf("dspsim calibrate: %s, %s", names->str, errors);
-  w->record = g_strdup_printf("dspsim calibrate: %s, %s", sums->str, errors);
+  w->origin = g_strdup_printf("dspsim calibrate: %s, %s", names, errors);
+  w->record = g_strdup_printf("dspsim calibrate: %s, %s", sums, errors);
 }
 
 /* {"value": ..., "source": ...} of what was fitted. */
@@ -81,30 +75,6 @@ static void put(cJSON *object, const char *key, cJSON *value) {
 }
 
 /* --- files --------------------------------------------------------------- */
-
-/* cJSON indents with tabs, which stand nowhere else in JSON text. */
-static char *print(const cJSON *root) {
-  char *text = cJSON_Print(root);
-  GString *out = g_string_new(NULL);
-  for (const char *c = text; *c; c++)
-    if (*c == '\t')
-      g_string_append(out, c > text && c[-1] == ':' ? " " : "  ");
-    else
-      g_string_append_c(out, *c);
-  g_string_append_c(out, '\n');
-  cJSON_free(text);
-  return g_string_free(out, FALSE);
-}
-
-static gboolean write(const char *file, const cJSON *root, GError **error) {
-  g_autofree char *text = print(root);
-  g_autoptr(GError) cause = NULL;
-  if (g_file_set_contents(file, text, -1, &cause))
-    return TRUE;
-  g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL, "cannot write '%s': %s",
-              file, cause->message);
-  return FALSE;
-}
 
 /* Whether the cluster's profile, and not the network's file, has the constant:
  * NCCL's choices go by the bandwidth in the latter. */
@@ -150,7 +120,7 @@ static gboolean write_network(const Writer *w, cJSON *profile, const char *key,
   if (!network)
     return TRUE;
   g_autofree char *file = network_file(w, name);
-  const gboolean written = write(file, network, error);
+  const gboolean written = dsp_write_json(file, network, error);
   put(profile, key, cJSON_CreateString(file));
   cJSON_Delete(network);
   return written;
@@ -184,7 +154,7 @@ static gboolean write_all(const Writer *w, cJSON *profile, GError **error) {
                      error) ||
       !write_network(w, profile, "inter", c->inter_name, c->network_json,
                      error) ||
-      !write(w->file, profile, error))
+      !dsp_write_json(w->file, profile, error))
     return FALSE;
   g_autoptr(DspCluster) again = dsp_cluster_load(w->file, error);
   return again != NULL;

@@ -11,6 +11,7 @@ typedef struct {
   guint n_values;
   DspKeyValue values[DSP_MAX_SCORE_KEYS];
   GArray *errors, *time_errors; /* double */
+  guint intervals, inside;      /* points that have one, that are in it */
 } Class;
 
 static void class_free(gpointer data) {
@@ -57,6 +58,8 @@ static void add_point(Class *class, const DspScored *s) {
   }
   g_array_append_val(class->errors, error);
   g_array_append_val(class->time_errors, time_error);
+  class->intervals += !isnan(s->interval.p10);
+  class->inside += dsp_scored_inside(s);
 }
 
 /* Classes in order of appearance, and by kind and value. */
@@ -107,6 +110,8 @@ static DspScoreClass finish_class(Class *class) {
   result.median_ape = dsp_median(class->errors);
   result.p90_ape = dsp_quantile(class->errors, p90);
   result.bias = dsp_median(class->time_errors);
+  result.in_interval =
+      class->intervals ? (double)class->inside / class->intervals : NAN;
   return result;
 }
 

@@ -24,6 +24,7 @@ struct DspInventory {
   GHashTable *shelves[N_SHELVES]; /* key -> what was loaded */
   GHashTable *missing;            /* "folder/name" */
   GHashTable *sites;              /* key -> Site */
+  DspSpread *spread;              /* what was watched last, or NULL */
 };
 
 static gpointer load_gpu(const char *name, GError **error) {
@@ -81,6 +82,7 @@ DspInventory *dsp_inventory_new(void) {
 void dsp_inventory_free(DspInventory *inventory) {
   if (!inventory)
     return;
+  dsp_spread_free(inventory->spread);
   g_hash_table_unref(inventory->sites);
   g_hash_table_unref(inventory->missing);
   for (int i = 0; i < N_SHELVES; i++)
@@ -160,6 +162,17 @@ DspPrices *dsp_inventory_prices(DspInventory *inventory,
   *site = (Site){topology, dsp_prices_new(topology, NULL)};
   g_hash_table_insert(inventory->sites, g_steal_pointer(&key), site);
   return site->prices;
+}
+
+DspObserver dsp_inventory_watch(DspInventory *inventory, const DspPlan *plan,
+                                DspPrices *prices) {
+  dsp_spread_free(inventory->spread);
+  inventory->spread = dsp_spread_new(plan, dsp_prices_topology(prices));
+  return dsp_spread_observer(inventory->spread);
+}
+
+DspSpread *dsp_inventory_take_spread(DspInventory *inventory) {
+  return g_steal_pointer(&inventory->spread);
 }
 
 /* --- what has been read -------------------------------------------------- */

@@ -7,6 +7,7 @@
 #ifndef DSP_MEASUREMENT_INVENTORY_H
 #define DSP_MEASUREMENT_INVENTORY_H
 
+#include "measurement/spread.h"
 #include "model/model.h"
 #include "sim/prices.h"
 
@@ -38,5 +39,11 @@ typedef struct {
 
 /* DspInventoryFile; free with g_array_unref, before the inventory. */
 GArray *dsp_inventory_files(const DspInventory *inventory);
+
+/* The observer of the next simulation of a plan of that job: what its time is
+ * made of. And what it saw since, NULL: nothing; the caller frees. */
+DspObserver dsp_inventory_watch(DspInventory *inventory, const DspPlan *plan,
+                                DspPrices *prices);
+DspSpread *dsp_inventory_take_spread(DspInventory *inventory);
 
 #endif

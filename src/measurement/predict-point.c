@@ -213,7 +213,8 @@ static gboolean predict_step(DspInventory *inventory, const DspPoint *point,
   if (!prices)
     return FALSE;
   DspPrediction prediction;
-  const DspSimOptions options = {FALSE};
+  const DspSimOptions options = {
+      .observer = dsp_inventory_watch(inventory, &plan, prices)};
   dsp_predict(&job, &plan, prices, &options, &prediction);
   if (prediction.feasible)
     *predicted = in_metric(p, &prediction, &plan);

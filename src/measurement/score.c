@@ -28,8 +28,10 @@ static gboolean score_point(DspScore *score, DspScored *scored,
   g_autoptr(GError) cause = NULL;
   scored->gpu = gpu_of(score->inventory, scored->point);
   if (dsp_point_predict(score->inventory, scored->point, &scored->predicted,
-                        &cause))
+                        &cause)) {
+    scored->spread = dsp_inventory_take_spread(score->inventory);
     return TRUE;
+  }
   scored->predicted = NAN;
   if (g_error_matches(cause, DSP_ERROR, DSP_ERROR_INFEASIBLE)) {
     scored->skipped = g_strdup(cause->message);
@@ -40,7 +42,9 @@ static gboolean score_point(DspScore *score, DspScored *scored,
 }
 
 static void scored_clear(gpointer data) {
-  g_free(((DspScored *)data)->skipped);
+  DspScored *scored = data;
+  g_free(scored->skipped);
+  dsp_spread_free(scored->spread);
 }
 
 DspScore *dsp_score_new(const GPtrArray *files, GError **error) {
@@ -51,7 +55,8 @@ DspScore *dsp_score_new(const GPtrArray *files, GError **error) {
   for (guint i = 0; i < files->len; i++) {
     const DspMeasurements *file = files->pdata[i];
     for (guint j = 0; j < file->points->len; j++) {
-      DspScored scored = {.file = file, .point = dsp_point(file, j)};
+      DspScored scored = {
+          .file = file, .point = dsp_point(file, j), .interval = {NAN, NAN}};
       const gboolean done = score_point(score, &scored, error);
       g_array_append_val(score->points, scored);
       if (!done)

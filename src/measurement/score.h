@@ -6,13 +6,16 @@
 
 #include "measurement/inventory.h"
 #include "measurement/measurements.h"
+#include "measurement/spread.h"
 
 typedef struct {
   const DspMeasurements *file;
   const DspPoint *point;
-  const char *gpu;  /* that it ran on, NULL: not known */
-  double predicted; /* in the unit of point->measured; NaN if skipped */
-  char *skipped;    /* why, or NULL */
+  const char *gpu;      /* that it ran on, NULL: not known */
+  double predicted;     /* in the unit of point->measured; NaN if skipped */
+  char *skipped;        /* why, or NULL */
+  DspInterval interval; /* factors on the predicted time, NaN: none */
+  DspSpread *spread;    /* of a step: what its time is made of, else NULL */
 } DspScored;
 
 /* predicted / measured - 1. */
@@ -36,6 +39,18 @@ static inline const DspScored *dsp_scored(const DspScore *score, guint i) {
   return &g_array_index(score->points, DspScored, i);
 }
 
+/* Finds the interval of every predicted point. */
+void dsp_score_intervals(DspScore *score, const DspResiduals *residuals);
+/* The same, that of each point from the errors of the healthy ones of other
+ * machines or, of steps, other models: how well something that nobody has
+ * measured is foretold. */
+void dsp_score_intervals_held_out(DspScore *score);
+/* Whether the measured value is inside of its interval. */
+gboolean dsp_scored_inside(const DspScored *scored);
+/* What healthy points are off by. The errors of a step are those beyond what
+ * its operations' explain. */
+void dsp_score_residuals(const DspScore *score, DspResiduals *residuals);
+
 /* ------------------------------------------------------------------------- */
 
 /* Points of one kind that have the same value of a key, or of several. Shares
@@ -47,7 +62,8 @@ typedef struct {
   guint n;        /* predicted */
   guint skipped;
   double median_ape, mean_ape, p90_ape; /* of |predicted / measured - 1| */
-  double bias; /* median of the error of time: positive is too slow */
+  double bias;        /* median of the error of time: positive is too slow */
+  double in_interval; /* share of the points with an interval, NaN: none */
 } DspScoreClass;
 
 /* Bit sets of DspTrust. */

@@ -11,9 +11,9 @@
 /* --- classes ------------------------------------------------------------- */
 
 static const DspTextColumn class_columns[] = {
-    {"kind", "", TRUE},     {"n", "", FALSE},     {"skipped", "", FALSE},
-    {"median", "%", FALSE}, {"mean", "%", FALSE}, {"P90", "%", FALSE},
-    {"bias", "%", FALSE},   {"class", "", TRUE},
+    {"kind", "", TRUE},     {"n", "", FALSE},       {"skipped", "", FALSE},
+    {"median", "%", FALSE}, {"mean", "%", FALSE},   {"P90", "%", FALSE},
+    {"bias", "%", FALSE},   {"inside", "%", FALSE}, {"class", "", TRUE},
 };
 
 static void add_class(DspGrid *grid, const char *kind, const char *value,
@@ -25,6 +25,7 @@ static void add_class(DspGrid *grid, const char *kind, const char *value,
   dsp_grid_number(grid, PERCENT, c->mean_ape);
   dsp_grid_number(grid, PERCENT, c->p90_ape);
   dsp_grid_number(grid, PERCENT, c->bias);
+  dsp_grid_number(grid, PERCENT, c->in_interval);
   dsp_grid_cell(grid, "%s", value);
 }
 

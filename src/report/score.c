@@ -79,10 +79,11 @@ static DspValue get_number(gconstpointer row, guint index) {
   return dsp_number(numbers[index]);
 }
 
-/* There are no intervals yet: predictions are single numbers. */
 static DspValue get_interval(gconstpointer row, guint index) {
-  (void)row, (void)index;
-  return dsp_null();
+  const DspScored *s = row;
+  (void)index;
+  return isnan(s->interval.p10) ? dsp_null()
+                                : dsp_boolean(dsp_scored_inside(s));
 }
 
 static const DspColumn point_columns[] = {
@@ -116,14 +117,15 @@ static DspValue get_class_count(gconstpointer row, guint index) {
   return dsp_integer(index ? c->skipped : c->n);
 }
 
-enum { MEDIAN, MEAN, P90, BIAS };
+enum { MEDIAN, MEAN, P90, BIAS, INSIDE };
 
 static DspValue get_class_error(gconstpointer row, guint index) {
   const DspScoreClass *c = row;
   const double numbers[] = {[MEDIAN] = c->median_ape,
                             [MEAN] = c->mean_ape,
                             [P90] = c->p90_ape,
-                            [BIAS] = c->bias};
+                            [BIAS] = c->bias,
+                            [INSIDE] = c->in_interval};
   return dsp_number(numbers[index]);
 }
 
@@ -137,6 +139,7 @@ static const DspColumn class_columns[] = {
     {NULL, "mean_ape", get_class_error, MEAN},
     {NULL, "p90_ape", get_class_error, P90},
     {NULL, "bias", get_class_error, BIAS},
+    {NULL, "in_interval", get_class_error, INSIDE},
     {NULL},
 };
 
