@@ -213,6 +213,28 @@ double dsp_nccl_launch(const DspNcclJob *job) {
          (job->nodes > 1 ? job->cluster->inter.launch : 0);
 }
 
+/* The latest of so many independent delays grows as the logarithm of their
+ * number: a fifth for each doubling in the LL rows of h200-roce-2n16-, h100-p5-
+ * and a100-p4de-2n16-allreduce. LL128 and Simple use all channels, and their
+ * steps are measured so. */
+#define SLOWEST 0.17
+
+double dsp_nccl_crossing(DspProtocol protocol, double step, guint channels) {
+  return protocol == DSP_PROTOCOL_LL ? step * (1 + SLOWEST * log2(channels))
+                                     : step;
+}
+
+/* Buffers of a channel (NCCL_STEPS), and the bytes that all hold together:
+ * fitted to h100-a3mega-2n16-allreduce, h100-p5-2n16-allreduce-doeks,
+ * a100-p4de-2n16-allreduce and h100-ndr-2n16-allreduce-issue309a. */
+#define STEPS          8
+#define CHANNEL_WINDOW (2 << 20)
+
+double dsp_nccl_window(const DspNcclJob *job, double step, guint channels) {
+  return STEPS * step *
+         MIN(1, (double)job->bytes / ((double)channels * CHANNEL_WINDOW));
+}
+
 guint dsp_nccl_most_channels(const DspNcclJob *job) {
   const DspNcclOptions *o = job->options;
   const int64_t most = o && o->channels > 0 ? o->channels : G_MAXINT64;

@@ -60,6 +60,14 @@ double dsp_nccl_step(const DspTransport *transport, DspProtocol protocol);
 /* s to start a collective on the GPUs of the group. */
 double dsp_nccl_launch(const DspNcclJob *job);
 
+/* s of a message between nodes in a ring's step or a tree's level, whose time
+ * alone is `step`: of the messages of many channels the slowest counts. */
+double dsp_nccl_crossing(DspProtocol protocol, double step, guint channels);
+
+/* s until all buffers of the channels are on their way between nodes, which
+ * follow each other by a tree's level of `step` at first. */
+double dsp_nccl_window(const DspNcclJob *job, double step, guint channels);
+
 /* Channels of a collective's kernel, and those that its bytes are worth. */
 guint dsp_nccl_most_channels(const DspNcclJob *job);
 guint dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
@@ -106,12 +114,21 @@ double dsp_nccl_nvlstree_rate(const DspNcclJob *job);
 
 /* What holds back a transfer on idle links, all in bytes/s of work. */
 typedef struct {
-  double channels; /* thread blocks that copy */
-  double share;    /* of the links' bandwidth that is usable, <= 1 */
-  double cap;      /* anything else */
-  double traffic;  /* bytes that leave a GPU for each byte of work */
-  double fill;     /* bytes of work in buffers, copied out at the end */
+  double channels;  /* thread blocks that copy */
+  double share;     /* of the links' bandwidth that is usable, <= 1 */
+  double cap;       /* anything else */
+  double traffic;   /* bytes that leave a GPU for each byte of work */
+  double fill;      /* bytes of work more, for buffers that fill first */
+  double sharpness; /* how sharply links and channels meet; 0: a minimum */
 } DspLimits;
+
+/* Inside a node the threads that copy also load the links: where both allow the
+ * same, the two together reach a tenth less. Fitted to ring collectives of 2, 4
+ * and 8 GPUs, whose channels differ. A NIC fetches by itself; only the chunks
+ * of send/recv wait for it (h100-01-pairwise-2n2- and -2n8-sendrecv: 40 and 42
+ * GB/s where one channel has 25.5 and the NIC 48.9). */
+#define DSP_NODE_SHARPNESS 6.5
+#define DSP_P2P_SHARPNESS  4
 
 /* Sets rate_limit and bound_by, and adds the fill to latency; `uses` and
  * latency are there. */

@@ -10,9 +10,15 @@
  * fitted to h100-dgx-1n8-allreduce-dgxc and b200-vultr-1n8-allreduce. */
 #define CHANNEL_BUFFER (2 << 20)
 
-/* A level between nodes against one of a tree: 20.9 to 14 us in NCCL's table
- * (tuning.cc). */
-#define LEVELS 1.5
+/* s to post a channel's message between nodes: levels take longer on B200 (32
+ * channels, b200-vultr-2n16-allreduce) than on H100 (16,
+ * h100-ndr-2n16-allreduce-issue309a). */
+#define POST 0.5e-6
+
+/* What NVLSTree reaches of the most that NCCL's tuner expects on two nodes:
+ * 469, 481 and 486 GB/s of 462 (h100-ndr-, h100-p5-, h200-roce-2n16-allreduce).
+ */
+#define TREE_GAIN 1.04
 
 /* Channels of the kernel: 16 on Hopper, 32 on Blackwell (init.cc). */
 static guint n_channels(const DspNcclJob *job) {
@@ -31,7 +37,8 @@ static void price_nvls(const DspNcclJob *job, DspPrice *price) {
       .share = 1,
       .cap = t->nvls_efficiency * job->gpu_bandwidth / (all_reduce ? 1 : part),
       .traffic = 1,
-      .fill = (double)price->channels * CHANNEL_BUFFER,
+      .fill =
+          MIN((double)job->bytes, (double)price->channels * CHANNEL_BUFFER) / 2,
   };
   dsp_price_set_limits(job, price, &limits);
 }
@@ -39,17 +46,17 @@ static void price_nvls(const DspNcclJob *job, DspPrice *price) {
 /* The same between nodes by a tree: up through the NICs and down again. */
 static void price_nvlstree(const DspNcclJob *job, DspPrice *price) {
   const DspTransport *intra = &job->cluster->intra;
-  const double n = job->nodes;
+  const double n = job->nodes, level = job->cluster->inter.tree_simple;
   price->uses = dsp_uses_tree(job, 1, 2 * (n - 1) / n);
   price->channels = n_channels(job);
   price->latency = dsp_nccl_launch(job) + intra->step_nvls +
-                   2 * log2(n) * LEVELS * job->cluster->inter.tree_simple;
+                   2 * log2(n) * (level + POST * price->channels) +
+                   dsp_nccl_window(job, level, price->channels);
   const DspLimits limits = {
       .channels = intra->nvls_efficiency * job->gpu_bandwidth,
       .share = 1,
-      .cap = dsp_nccl_nvlstree_rate(job),
+      .cap = TREE_GAIN * dsp_nccl_nvlstree_rate(job),
       .traffic = 1,
-      .fill = 2.0 * price->channels * CHANNEL_BUFFER,
   };
   dsp_price_set_limits(job, price, &limits);
 }

@@ -65,8 +65,8 @@ static double latency(const DspNcclJob *job, guint peers) {
   const guint remote =
       job->nodes == 1 ? 0 : MIN(peers, job->ranks - job->per_node);
   double time = c->intra.p2p_launch + (peers - remote) * c->intra.p2p_peer;
-  if (job->nodes > 1)
-    time += c->inter.p2p_launch + remote * c->inter.p2p_peer;
+  if (remote > 0)
+    time += c->inter.p2p_launch + (remote - 1) * c->inter.p2p_peer;
   return time;
 }
 
@@ -86,7 +86,15 @@ static double crowd_cap(const DspNcclJob *job, const GArray *uses) {
 static GArray *uses_of(const DspNcclJob *job) {
   return job->collective == DSP_ALL_TO_ALL
              ? dsp_uses_all_to_all(job, 1.0 / job->ranks)
-             : dsp_uses_ring(job, 1, TRUE);
+             : dsp_uses_next(job);
+}
+
+/* Simple hands over whole chunks. In a node that is a step more, and the last
+ * one is copied out of the buffer, twice as fast as it came; between nodes each
+ * crosses the NIC before it is copied out. */
+static double hand_over(const DspNcclJob *job, double chunk, double rate) {
+  return job->nodes > 1 ? chunk / rate + chunk / job->cluster->nic_bandwidth
+                        : chunk / (2 * rate) + job->cluster->intra.step_simple;
 }
 
 static void price_p2p(const DspNcclJob *job, DspPrice *price) {
@@ -107,12 +115,10 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = crowd_cap(job, price->uses),
       .traffic = all ? (job->ranks - 1.0) / job->ranks : 1,
+      .sharpness = job->nodes > 1 ? DSP_P2P_SHARPNESS : DSP_NODE_SHARPNESS,
   };
-  /* Simple hands over whole chunks: a step more, and the last one is copied out
-   * of the buffer, twice as fast as it came. */
   if (price->protocol == DSP_PROTOCOL_SIMPLE)
-    price->latency += MIN(part, (double)chunk_of(job)) / (2 * rate) +
-                      (job->nodes == 1 ? job->cluster->intra.step_simple : 0);
+    price->latency += hand_over(job, MIN(part, (double)chunk_of(job)), rate);
   dsp_price_set_limits(job, price, &limits);
 }
 

@@ -6,20 +6,16 @@ const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
 const char *const dsp_forced_algorithm_names[] = {"ring", "tree", "nvls",
                                                   "nvlstree", NULL};
 
-/* Where links and channels allow the same, the two together reach a tenth less:
- * fitted to ring collectives of 2, 4 and 8 GPUs, whose channels differ. */
-#define SHARPNESS 6.5
-
-/* Links carry the first gigabytes of a transfer more slowly by up to this
- * share: in every nccl-tests sweep beyond 4 GiB (h100-01, b200-vultr,
- * h800-8card). */
+/* NVLinks and PCIe carry the first gigabytes of a transfer more slowly by up to
+ * this share: in every nccl-tests sweep of one node beyond 4 GiB (h100-01,
+ * b200-vultr, h800-8card). */
 #define COLD_SHARE 0.07
 #define COLD_BYTES 2e9
 
-static double soft_min(double a, double b) {
+static double meet(double a, double b, double sharpness) {
   const double low = MIN(a, b), high = MAX(a, b);
-  return high < INFINITY
-             ? low * pow(1 + pow(low / high, SHARPNESS), -1 / SHARPNESS)
+  return sharpness > 0 && high < INFINITY
+             ? low * pow(1 + pow(low / high, sharpness), -1 / sharpness)
              : low;
 }
 
@@ -38,10 +34,13 @@ void dsp_price_set_limits(const DspNcclJob *job, DspPrice *price,
   const double links =
       dsp_uses_rate(job->topology, price->uses, -1, &least) * limits->share;
   const double bytes = (double)job->bytes;
-  const double cold = COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES);
-  price->rate_limit = MIN(soft_min(links / (1 + cold), limits->channels),
-                          limits->cap / (1 + cold));
-  price->latency += MIN(bytes, limits->fill) / (2 * price->rate_limit);
+  const double cold =
+      job->nodes > 1 ? 0
+                     : COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES);
+  price->rate_limit =
+      MIN(meet(links / (1 + cold), limits->channels, limits->sharpness),
+          limits->cap / (1 + cold));
+  price->latency += limits->fill / price->rate_limit;
   price->bound_by = name_bound(price, limits, links, least);
 }
 

@@ -16,14 +16,18 @@ static gboolean is_chain(const DspNcclJob *job) {
   return job->collective == DSP_BROADCAST || job->collective == DSP_REDUCE;
 }
 
-static double latency(const DspNcclJob *job, DspProtocol protocol) {
+static double latency(const DspNcclJob *job, DspProtocol protocol,
+                      guint channels) {
   const guint rounds = job->collective == DSP_ALL_REDUCE ? 2 : 1;
   const guint crossings = rounds * (job->nodes - 1);
   const guint steps = rounds * (job->ranks - 1) - crossings;
   const guint fill = protocol == DSP_PROTOCOL_LL ? 0 : CHUNK_STEPS;
   return dsp_nccl_launch(job) +
          (steps + fill) * dsp_nccl_step(&job->cluster->intra, protocol) +
-         crossings * dsp_nccl_step(&job->cluster->inter, protocol);
+         crossings *
+             dsp_nccl_crossing(protocol,
+                               dsp_nccl_step(&job->cluster->inter, protocol),
+                               channels);
 }
 
 /* The share of a thread block's steps that send. */
@@ -40,12 +44,13 @@ static void price_ring(const DspNcclJob *job, DspPrice *price) {
                                          dsp_nccl_transport(job)->channel_rate);
   price->uses = dsp_uses_ring(job, traffic, !is_chain(job));
   price->channels = dsp_nccl_channels(job, price->protocol, TRUE);
-  price->latency = latency(job, price->protocol);
+  price->latency = latency(job, price->protocol, price->channels);
   const DspLimits limits = {
       .channels = price->channels * rate * sending(job) / traffic,
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = INFINITY,
       .traffic = traffic,
+      .sharpness = job->nodes > 1 ? 0 : DSP_NODE_SHARPNESS,
   };
   dsp_price_set_limits(job, price, &limits);
 }

@@ -13,22 +13,40 @@ static double level(const DspTransport *transport, DspProtocol protocol) {
   return levels[protocol];
 }
 
+static double latency(const DspNcclJob *job, DspProtocol protocol,
+                      guint channels) {
+  const double up =
+      (job->per_node - 1.0) * level(&job->cluster->intra, protocol);
+  double time = dsp_nccl_launch(job) + 2 * up;
+  if (job->nodes > 1) {
+    const double step = level(&job->cluster->inter, protocol);
+    time += 2 * log2(job->nodes) * dsp_nccl_crossing(protocol, step, channels) +
+            dsp_nccl_window(job, step, channels);
+  }
+  return time;
+}
+
+/* In a node NCCL's own table tells what small sizes lose; between nodes it is
+ * the time that buffers need to fill. */
+static double one_node_share(const DspNcclJob *job, DspProtocol protocol) {
+  return job->nodes > 1 ? 1 : dsp_nccl_tree_correction(protocol, job->bytes);
+}
+
 static void price_tree(const DspNcclJob *job, DspPrice *price) {
   const double p = job->per_node, n = job->nodes;
-  const double up = (p - 1) * level(&job->cluster->intra, price->protocol) +
-                    log2(n) * level(&job->cluster->inter, price->protocol);
   price->uses = dsp_uses_tree(job, 2 * (p - 1) / p, 2 * (n - 1) / n);
   price->channels = dsp_nccl_channels(job, price->protocol, FALSE);
-  price->latency = dsp_nccl_launch(job) + 2 * up;
+  price->latency = latency(job, price->protocol, price->channels);
   /* Every channel copies all of its bytes up and down. */
   const double rate = dsp_nccl_copy_rate(job, price->protocol,
                                          dsp_nccl_transport(job)->channel_rate);
-  const double share = dsp_nccl_tree_correction(price->protocol, job->bytes);
+  const double share = one_node_share(job, price->protocol);
   const DspLimits limits = {
       .channels = price->channels * rate * share / 2,
       .share = dsp_nccl_wire_share(job, price->protocol) * share,
       .cap = INFINITY,
       .traffic = 2,
+      .sharpness = job->nodes > 1 ? 0 : DSP_NODE_SHARPNESS,
   };
   dsp_price_set_limits(job, price, &limits);
 }

@@ -184,6 +184,15 @@ GArray *dsp_uses_tree(const DspNcclJob *job, double intra, double inter) {
   return dsp_uses_end(&uses);
 }
 
+GArray *dsp_uses_next(const DspNcclJob *job) {
+  DspUses uses = dsp_uses_begin(job);
+  for (guint g = job->first_group; g < job->first_group + job->n_groups; g++)
+    for (guint m = 0; m < job->ranks; m++)
+      dsp_uses_add(&uses, dsp_axis_rank(job->axis, g, m),
+                   dsp_axis_rank(job->axis, g, (m + 1) % job->ranks), 1);
+  return dsp_uses_end(&uses);
+}
+
 /* ------------------------------------------------------------------------- */
 /* All to all */
 

@@ -30,6 +30,9 @@ GArray *dsp_uses_ring(const DspNcclJob *job, double weight, gboolean closed);
  * node, `inter` bytes leave every node, the same on all its rails. */
 GArray *dsp_uses_tree(const DspNcclJob *job, double intra, double inter);
 
+/* Every rank sends its bytes to the next rank, the last to the first. */
+GArray *dsp_uses_next(const DspNcclJob *job);
+
 /* Every rank sends `weight` bytes to each other rank. */
 GArray *dsp_uses_all_to_all(const DspNcclJob *job, double weight);
 
