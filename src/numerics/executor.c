@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "numerics/executor.h"
 #include "base/error.h"
-#include "numerics/function.h"
+#include "numerics/cpu.h"
+#include "numerics/threads.h"
 #include "schedule/method.h"
 #include <math.h>
 #include <string.h>
@@ -9,16 +10,27 @@
 /* --- arrays
  * ----------------------------------------------------------------------- */
 
-DspArray *dsp_array_new(int64_t rows, int64_t width) {
+DspArray *dsp_buffer_new(DspDevice *device, gsize bytes) {
   DspArray *array = g_new0(DspArray, 1);
   array->references = 1;
-  array->rows = rows;
-  array->width = width;
-  array->v = g_new0(float, (gsize)MAX(rows * width, 1));
+  array->device = device;
+  array->bytes = device->kernels->alloc(device, bytes);
+  array->n_bytes = bytes;
   return array;
 }
 
-static DspArray *array_ref(DspArray *array) {
+DspArray *dsp_array_new(DspDevice *device, int64_t rows, int64_t width) {
+  DspArray *array = g_new0(DspArray, 1);
+  array->references = 1;
+  array->device = device;
+  array->rows = rows;
+  array->width = width;
+  array->v =
+      device->kernels->alloc(device, (gsize)(rows * width) * device->number);
+  return array;
+}
+
+DspArray *dsp_array_ref(DspArray *array) {
   if (array)
     array->references++;
   return array;
@@ -27,11 +39,11 @@ static DspArray *array_ref(DspArray *array) {
 void dsp_array_unref(DspArray *array) {
   if (!array || --array->references > 0)
     return;
-  g_free(array->v);
-  g_free(array->lse);
-  g_free(array->block);
-  g_free(array->block_lse);
-  g_free(array->bytes);
+  void *const parts[] = {array->v, array->lse, array->block, array->block_lse,
+                         array->bytes};
+  for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+    if (parts[i])
+      array->device->kernels->release(array->device, parts[i]);
   g_free(array);
 }
 
@@ -77,7 +89,7 @@ DspArray *dsp_rank_put(DspRank *rank, int tensor, int64_t rows, int64_t width) {
   if (tensor < 0)
     return NULL;
   if (!rank->values[tensor])
-    rank->values[tensor] = dsp_array_new(rows, width);
+    rank->values[tensor] = dsp_array_new(rank->run->device, rows, width);
   return rank->values[tensor];
 }
 
@@ -89,6 +101,16 @@ int64_t dsp_rank_first_sample(const DspRank *rank) {
 int64_t dsp_rank_weight(const DspRank *rank, const DspOp *op) {
   return dsp_data_offset(rank->run->data, rank->segment->block,
                          rank->repetition, op);
+}
+
+gboolean dsp_rank_exchange(DspRank *rank, const DspStep *step,
+                           const DspArray *send, DspArray *receive) {
+  const DspCarry carry = {&step->exchange, send->bytes, receive->bytes,
+                          send->n_bytes, receive->n_bytes};
+  gboolean ok = dsp_carrier_run(rank->run->carrier, rank->id, &carry);
+  if (!ok)
+    dsp_rank_fail(rank, "another rank has stopped");
+  return ok;
 }
 
 int64_t dsp_rank_split(const DspRank *rank) {
@@ -150,12 +172,12 @@ static void hand_on(DspRank *rank, const DspSegment *segment) {
   DspArray *values[N_VALUES] = {NULL};
   for (int i = 0; i < N_VALUES; i++)
     if (segment->out[i] >= 0)
-      values[i] = array_ref(rank->values[segment->out[i]]);
+      values[i] = dsp_array_ref(rank->values[segment->out[i]]);
   for (gsize t = segment->first_tensor; t < segment->end_tensor; t++)
     dsp_rank_set(rank, (int)t, NULL);
   for (int i = 0; i < N_VALUES; i++)
     if (segment->in[i] >= 0)
-      dsp_rank_set(rank, segment->in[i], array_ref(values[i]));
+      dsp_rank_set(rank, segment->in[i], dsp_array_ref(values[i]));
   for (int i = 0; i < N_VALUES; i++)
     dsp_array_unref(values[i]);
 }
@@ -177,7 +199,7 @@ static void kept_clear(gpointer data) {
 }
 
 static void keep(DspRank *rank, GArray *kept, int tensor) {
-  Kept one = {tensor, array_ref(rank->values[tensor])};
+  Kept one = {tensor, dsp_array_ref(rank->values[tensor])};
   if (one.array && dsp_tensor_of(rank->run->schedule, tensor)->saved)
     g_array_append_val(kept, one);
   else
@@ -197,7 +219,7 @@ static GArray *keep_saved(DspRank *rank, const DspSegment *segment,
     if (one.tensor < 0 || !one.array ||
         !dsp_tensor_of(rank->run->schedule, one.tensor)->saved)
       continue;
-    array_ref(one.array);
+    dsp_array_ref(one.array);
     g_array_append_val(kept, one);
   }
   return kept;
@@ -218,7 +240,7 @@ static void bring_back(DspRank *rank, const DspSegment *segment) {
   const GArray *kept = all->pdata[rank->repetition];
   for (guint i = 0; i < kept->len; i++) {
     const Kept *one = &g_array_index(kept, Kept, i);
-    dsp_rank_set(rank, one->tensor, array_ref(one->array));
+    dsp_rank_set(rank, one->tensor, dsp_array_ref(one->array));
   }
 }
 
@@ -237,7 +259,7 @@ static void run_forward(DspRank *rank, const DspSegment *segment,
   DspArray *taken[N_VALUES] = {NULL};
   for (int i = 0; i < N_VALUES; i++)
     if (segment->in[i] >= 0)
-      taken[i] = array_ref(rank->values[segment->in[i]]);
+      taken[i] = dsp_array_ref(rank->values[segment->in[i]]);
   run_steps(rank, segment);
   g_ptr_array_add(kept, keep_saved(rank, segment, taken));
   for (int i = 0; i < N_VALUES; i++)
@@ -273,11 +295,25 @@ static void fill_inputs(DspRank *rank) {
   for (guint i = 0; i < data->model->n_streams; i++) {
     int64_t n, width = data->input_width[i];
     g_autofree int64_t *rows = dsp_rank_rows(rank, (int)i, &n);
-    DspArray *x = dsp_rank_put(rank, (int)i, n, width);
+    g_autofree float *numbers = g_new0(float, (gsize)MAX(n * width, 1));
     for (int64_t j = 0; j < n * width; j++)
       if (rows[j / width] >= 0)
-        x->v[j] = (float)data->inputs[i][rows[j / width] * width + j % width];
+        numbers[j] =
+            (float)data->inputs[i][rows[j / width] * width + j % width];
+    rank->run->device->kernels->write(dsp_rank_put(rank, (int)i, n, width),
+                                      numbers);
   }
+}
+
+static void fill_weights(DspRank *rank) {
+  DspDevice *device = rank->run->device;
+  int64_t n = rank->run->data->n;
+  g_autofree float *numbers = g_new(float, (gsize)n);
+  for (int64_t i = 0; i < n; i++)
+    numbers[i] = (float)rank->run->data->weights[i];
+  rank->weights = device->kernels->alloc(device, (gsize)n * sizeof(float));
+  rank->gradients = device->kernels->alloc(device, (gsize)n * sizeof(float));
+  device->kernels->put(device, rank->weights, numbers, n);
 }
 
 static void forget_all_weights(DspRank *rank) {
@@ -299,10 +335,7 @@ static DspRank *rank_new(DspRun *run, int64_t id) {
   for (guint i = 0; i < schedule->segments->len; i++)
     g_ptr_array_add(rank->kept, g_ptr_array_new_with_free_func(
                                     (GDestroyNotify)g_array_unref));
-  rank->weights = g_new(float, (gsize)run->data->n);
-  rank->gradients = g_new0(float, (gsize)run->data->n);
-  for (int64_t i = 0; i < run->data->n; i++)
-    rank->weights[i] = (float)run->data->weights[i];
+  fill_weights(rank);
   if (run->zero == 3)
     forget_all_weights(rank);
   fill_inputs(rank);
@@ -315,8 +348,8 @@ static void rank_free(gpointer data) {
     dsp_array_unref(rank->values[i]);
   g_free(rank->values);
   g_ptr_array_unref(rank->kept);
-  g_free(rank->weights);
-  g_free(rank->gradients);
+  rank->run->device->kernels->release(rank->run->device, rank->weights);
+  rank->run->device->kernels->release(rank->run->device, rank->gradients);
   g_free(rank->error);
   g_free(rank);
 }
@@ -363,23 +396,51 @@ static int output_tensor(const DspSchedule *schedule) {
   return last;
 }
 
-DspRun *dsp_run_new(const DspSchedule *schedule, const DspData *data) {
+DspRun *dsp_run_new(const DspSchedule *schedule, const DspData *data,
+                    const DspMachine *machine) {
   DspRun *run = g_new0(DspRun, 1);
   run->schedule = schedule;
   run->data = data;
   run->dtype = schedule->job.dtype;
-  run->carrier = dsp_carrier_new(&schedule->plan, run->dtype);
+  run->machine = machine;
+  run->device = machine ? machine->device : dsp_cpu_new(run->dtype);
+  run->carrier = machine ? machine->connect(machine, &schedule->plan)
+                         : dsp_threads_new(&schedule->plan, run->dtype);
   run->products = g_hash_table_new(NULL, NULL);
   run->scale_error = 1;
   run->zero = schedule->job.mode == DSP_MODE_TRAIN ? schedule->plan.zero : 0;
-  run->output = g_new0(
-      double, (gsize)(data->batch * data->output_width *
-                      dsp_stream_tokens(data->model, 0, &data->lengths)));
-  run->gradients = g_new0(double, (gsize)data->n);
-  run->weights = g_new0(double, (gsize)data->n);
+  run->n_output = data->batch * data->output_width *
+                  dsp_stream_tokens(data->model, 0, &data->lengths);
+  run->n_results = run->n_output + 2 * data->n;
+  run->results = g_new0(guint64, (gsize)run->n_results);
+  run->output = g_new0(double, (gsize)run->n_results);
+  run->gradients = run->output + run->n_output;
+  run->weights = run->gradients + data->n;
   run->output_tensor = output_tensor(schedule);
   find_products(run);
   return run;
+}
+
+/* A number and, above it, the rank that gave it: of several the largest is the
+ * last rank's. */
+static guint64 result_of(const DspRank *rank, float x) {
+  guint32 bits;
+  memcpy(&bits, &x, sizeof bits);
+  return (guint64)(rank->id + 1) << 32 | bits;
+}
+
+static double number_of(guint64 result) {
+  guint32 bits = (guint32)result;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+static float *copy_of(const DspRank *rank, const float *from) {
+  int64_t n = rank->run->data->n;
+  float *copy = g_new(float, (gsize)n);
+  rank->run->device->kernels->get(rank->run->device, copy, from, n);
+  return copy;
 }
 
 static void put_output(DspRun *run, const DspRank *rank) {
@@ -387,35 +448,103 @@ static void put_output(DspRun *run, const DspRank *rank) {
   DspArray *y = rank->values[tensor];
   int64_t n;
   g_autofree int64_t *rows = dsp_rank_rows(rank, tensor, &n);
+  g_autofree float *numbers =
+      g_new0(float, (gsize)(y ? y->rows * y->width + 1 : 1));
+  if (y)
+    run->device->kernels->read(y, numbers);
   for (int64_t i = 0; y && i < y->rows * y->width; i++)
     if (rows[i / y->width] >= 0)
-      run->output[rows[i / y->width] * y->width + i % y->width] = y->v[i];
+      run->results[rows[i / y->width] * y->width + i % y->width] =
+          result_of(rank, numbers[i]);
   if (rank->position.at[DSP_AXIS_TP] == 0)
     run->loss += rank->loss;
 }
 
-static void put_weights(DspRun *run, const DspRank *rank, const DspBlock *block,
-                        int64_t repetition, DspWeights kind) {
+/* Of one repetition; `results`: where those of the present kind begin. */
+static void put_weights(const DspRank *rank, const DspBlock *block,
+                        int64_t repetition, DspWeights kind,
+                        const float *numbers, guint64 *results) {
   int64_t n, begin, end;
   g_autofree int64_t *list =
       dsp_flat_weights(rank, block, repetition, kind, &n);
   if (!dsp_flat_counts(rank, kind))
     return;
   dsp_flat_own(rank, kind, n, &begin, &end);
-  for (int64_t i = begin; i < end; i++) {
-    run->gradients[list[i]] = rank->gradients[list[i]];
-    run->weights[list[i]] = rank->weights[list[i]];
-  }
+  for (int64_t i = begin; i < end; i++)
+    results[list[i]] = result_of(rank, numbers[list[i]]);
 }
 
-static void put_all_weights(DspRun *run, const DspRank *rank) {
+static void put_all_weights(const DspRank *rank, const float *from,
+                            guint64 *results) {
   const DspBlock *block;
-  for (guint i = 0; (block = dsp_model_part(run->data->model, i)); i++)
+  g_autofree float *numbers = copy_of(rank, from);
+  for (guint i = 0; (block = dsp_model_part(rank->run->data->model, i)); i++)
     for (int64_t k = 0; k < block->count; k++) {
-      put_weights(run, rank, block, k, DSP_WEIGHTS_REPLICATED);
-      put_weights(run, rank, block, k, DSP_WEIGHTS_DIVIDED);
+      put_weights(rank, block, k, DSP_WEIGHTS_REPLICATED, numbers, results);
+      put_weights(rank, block, k, DSP_WEIGHTS_DIVIDED, numbers, results);
     }
 }
+
+/* --- ranks that are processes ----------------------------------------------
+ */
+
+static void join_results(DspRun *run, gsize ranks) {
+  gsize n = (gsize)run->n_results;
+  g_autofree guint64 *all = g_new(guint64, n * ranks);
+  run->machine->gather(run->machine, run->results, n * sizeof *all, all);
+  for (gsize i = 0; i < n * ranks; i++)
+    run->results[i % n] = MAX(run->results[i % n], all[i]);
+}
+
+static void join_loss(DspRun *run, gsize ranks) {
+  g_autofree double *all = g_new(double, ranks);
+  run->machine->gather(run->machine, &run->loss, sizeof *all, all);
+  run->loss = 0;
+  for (gsize i = 0; i < ranks; i++)
+    run->loss += all[i];
+}
+
+/* Rows of this process' rank are those of the longest list, filled up. */
+static void join_orders(DspRun *run, gsize ranks, const guint *lengths) {
+  const DspMachine *m = run->machine;
+  DspTally *tallies = run->carrier->tallies;
+  gsize most = 1;
+  for (gsize i = 0; i < ranks; i++)
+    most = MAX(most, lengths[i]);
+  g_autofree DspRecord *mine = g_new0(DspRecord, most);
+  g_autofree DspRecord *all = g_new(DspRecord, most * ranks);
+  const GArray *own = tallies[m->rank].order;
+  if (own->len > 0)
+    memcpy(mine, own->data, own->len * sizeof *mine);
+  m->gather(m, mine, most * sizeof *mine, all);
+  for (gsize i = 0; i < ranks; i++)
+    if ((int64_t)i != m->rank)
+      g_array_append_vals(tallies[i].order, all + i * most, lengths[i]);
+}
+
+static void join_tallies(DspRun *run, gsize ranks) {
+  const DspMachine *m = run->machine;
+  DspTally *tallies = run->carrier->tallies;
+  g_autofree int64_t *moved = g_new(int64_t, ranks);
+  g_autofree guint *lengths = g_new(guint, ranks);
+  m->gather(m, &tallies[m->rank].moved, sizeof *moved, moved);
+  m->gather(m, &tallies[m->rank].order->len, sizeof *lengths, lengths);
+  for (gsize i = 0; i < ranks; i++)
+    tallies[i].moved = moved[i];
+  join_orders(run, ranks, lengths);
+}
+
+static void join(DspRun *run) {
+  gsize ranks = (gsize)dsp_plan_ranks(&run->schedule->plan);
+  if (!run->machine || ranks == 1)
+    return;
+  join_results(run, ranks);
+  join_loss(run, ranks);
+  join_tallies(run, ranks);
+}
+
+/* --- the whole -------------------------------------------------------------
+ */
 
 static gboolean collect(DspRun *run, const GPtrArray *ranks, GError **error) {
   for (guint i = 0; i < ranks->len; i++) {
@@ -427,22 +556,38 @@ static gboolean collect(DspRun *run, const GPtrArray *ranks, GError **error) {
     }
   }
   for (guint i = 0; i < ranks->len; i++) {
-    put_output(run, ranks->pdata[i]);
-    put_all_weights(run, ranks->pdata[i]);
+    const DspRank *rank = ranks->pdata[i];
+    guint64 *gradients = run->results + run->n_output;
+    put_output(run, rank);
+    put_all_weights(rank, rank->gradients, gradients);
+    put_all_weights(rank, rank->weights, gradients + run->data->n);
   }
+  join(run);
+  for (int64_t i = 0; i < run->n_results; i++)
+    run->output[i] = number_of(run->results[i]);
   return TRUE;
 }
 
-gboolean dsp_run_execute(DspRun *run, GError **error) {
-  g_autoptr(GPtrArray) ranks = g_ptr_array_new_with_free_func(rank_free);
+static void run_threads(const GPtrArray *ranks) {
   g_autoptr(GPtrArray) threads = g_ptr_array_new();
-  for (int64_t i = 0; i < dsp_plan_ranks(&run->schedule->plan); i++)
-    g_ptr_array_add(ranks, rank_new(run, i));
   for (guint i = 0; i < ranks->len; i++)
     g_ptr_array_add(threads,
                     g_thread_new("dspsim-rank", run_rank, ranks->pdata[i]));
   for (guint i = 0; i < threads->len; i++)
     g_thread_join(threads->pdata[i]);
+}
+
+gboolean dsp_run_execute(DspRun *run, GError **error) {
+  g_autoptr(GPtrArray) ranks = g_ptr_array_new_with_free_func(rank_free);
+  int64_t n = dsp_plan_ranks(&run->schedule->plan);
+  if (run->machine) {
+    g_ptr_array_add(ranks, rank_new(run, n > 1 ? run->machine->rank : 0));
+    run_rank(ranks->pdata[0]);
+    return collect(run, ranks, error);
+  }
+  for (int64_t i = 0; i < n; i++)
+    g_ptr_array_add(ranks, rank_new(run, i));
+  run_threads(ranks);
   return collect(run, ranks, error);
 }
 
@@ -451,8 +596,9 @@ void dsp_run_free(DspRun *run) {
     return;
   dsp_carrier_free(run->carrier);
   g_hash_table_unref(run->products);
+  if (!run->machine)
+    run->device->kernels->close(run->device);
+  g_free(run->results);
   g_free(run->output);
-  g_free(run->gradients);
-  g_free(run->weights);
   g_free(run);
 }

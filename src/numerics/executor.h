@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a schedule on real tensors: every rank a thread that interprets the
- * steps one after another and knows nothing but them. */
+/* Runs a schedule on real tensors: every rank, a thread or a process,
+ * interprets the steps one after another and knows nothing but them. */
 #ifndef DSP_NUMERICS_EXECUTOR_H
 #define DSP_NUMERICS_EXECUTOR_H
 
+#include "numerics/machine.h"
 #include "numerics/place.h"
-#include "numerics/carrier.h"
 #include "numerics/weights.h"
-
-/* An array of one rank, rows of `width` numbers; or the bytes of a buffer. */
-typedef struct {
-  int references;
-  int64_t rows, width;
-  float *v;
-  float *lse; /* of an attention's output: log of the sum of exponentials, by
-                 row and head */
-  float *block, *block_lse; /* of the ring's present block */
-  guint8 *bytes;
-  gsize n_bytes;
-} DspArray;
-
-void dsp_array_unref(DspArray *array);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspArray, dsp_array_unref)
 
 typedef struct DspRun DspRun;
 
@@ -34,7 +19,7 @@ typedef struct {
   int64_t repetition; /* of the segment's block */
   DspArray **values;  /* by tensor, NULL: not there */
   GPtrArray *kept; /* by segment: arrays of the forward pass, by repetition */
-  float *weights, *gradients;
+  float *weights, *gradients; /* in the device's memory */
   double loss;
   char *error; /* why it cannot go on, or NULL */
 } DspRank;
@@ -42,6 +27,8 @@ typedef struct {
 struct DspRun {
   const DspSchedule *schedule;
   const DspData *data;
+  const DspMachine *machine; /* NULL: threads of this process */
+  DspDevice *device;
   DspCarrier *carrier;
   DspDtype dtype;
   GHashTable *products; /* DspOp -> the first DspStep that multiplies by its
@@ -51,16 +38,22 @@ struct DspRun {
   double scale_error; /* factor on attention scores, 1 but in tests */
   int64_t first_row;  /* by which rows of an exchange are shifted: in tests */
   gboolean keeps_padding; /* attention sees padding: in tests */
-  double *output;         /* of all ranks, as the reference's */
-  double *gradients;
-  double *weights; /* after the update */
+  /* Output (as the reference's), gradients and updated weights, one behind
+   * another, each number with the rank that gave it. */
+  guint64 *results;
+  int64_t n_results, n_output;
+  /* The same of all ranks, once it has run. */
+  double *output, *gradients, *weights;
   double loss;
 };
 
-/* The schedule and the data must outlive the run. */
-DspRun *dsp_run_new(const DspSchedule *schedule, const DspData *data);
-/* Runs it; output, gradients and updated weights of all ranks are put together,
- * each taken from the rank that owns it. DSP_ERROR_INFEASIBLE with the reason
+/* The schedule, the data and the machine (NULL: threads of this process) must
+ * outlive the run. */
+DspRun *dsp_run_new(const DspSchedule *schedule, const DspData *data,
+                    const DspMachine *machine);
+/* Runs it, the one rank of this process on a machine; output, gradients and
+ * updated weights of all ranks are put together, each taken from the last rank
+ * that owns it. DSP_ERROR_INFEASIBLE with the reason
  * where a step cannot be carried out. */
 gboolean dsp_run_execute(DspRun *run, GError **error);
 void dsp_run_free(DspRun *run);
@@ -69,7 +62,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspRun, dsp_run_free)
 /* --- arrays of a rank (executor.c) -----------------------------------------
  */
 
-DspArray *dsp_array_new(int64_t rows, int64_t width);
+/* Of zeros; a buffer of so many bytes. */
+DspArray *dsp_array_new(DspDevice *device, int64_t rows, int64_t width);
+DspArray *dsp_buffer_new(DspDevice *device, gsize bytes);
+DspArray *dsp_array_ref(DspArray *array);
+void dsp_array_unref(DspArray *array);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspArray, dsp_array_unref)
 /* The array of a tensor that must be there: else the rank fails. */
 DspArray *dsp_rank_get(DspRank *rank, int tensor);
 /* A gradient; of zeros where none has been given. */
@@ -82,6 +80,10 @@ int64_t *dsp_rank_rows(const DspRank *rank, int tensor, int64_t *n);
 /* Samples before this replica's first. */
 int64_t dsp_rank_first_sample(const DspRank *rank);
 int64_t dsp_rank_weight(const DspRank *rank, const DspOp *op);
+/* Runs the step's collective from one buffer to another; FALSE if the rank
+ * fails. */
+gboolean dsp_rank_exchange(DspRank *rank, const DspStep *step,
+                           const DspArray *send, DspArray *receive);
 /* Where the rank stands among those that divide widths. */
 int64_t dsp_rank_split(const DspRank *rank);
 

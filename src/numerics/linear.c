@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products with weights. Every sum runs over the inner index from its first to
- * its last element, whatever rows a rank has: sharding tokens changes no bit.
- */
+/* Products with weights: which part of them a rank holds. */
 #include "numerics/executor.h"
-#include "numerics/function.h"
 
-/* The part of a weight matrix that a rank holds. */
+/* The part of a weight matrix, and the lists that it owns. */
 typedef struct {
-  int64_t in, out, *rows, *columns;
-  int64_t wide;  /* columns of the input */
-  int64_t first; /* of the operation's weights */
-  gboolean has_bias;
-  float *w; /* [in][out] */
+  DspProduct p;
+  int64_t *rows, *columns;
+  int64_t wide; /* columns of the input */
 } Part;
 
 /* An embedder that takes other columns than its stream has by now takes those
@@ -20,98 +15,81 @@ static void wrap_rows(Part *part, int64_t in) {
   part->rows = g_renew(int64_t, part->rows, in);
   for (int64_t i = 0; i < in; i++)
     part->rows[i] = i;
-  part->in = in;
-}
-
-static int64_t weight(const DspStep *step, const Part *p, int64_t i,
-                      int64_t o) {
-  return p->first + p->rows[i] * step->op->out + p->columns[o];
-}
-
-static int64_t bias(const DspStep *step, const Part *p, int64_t o) {
-  return p->first + step->op->in * step->op->out + p->columns[o];
+  part->p.in = in;
 }
 
 static Part part_of(DspRank *rank, const DspStep *step, int x, int y) {
   const DspSchedule *schedule = rank->run->schedule;
-  Part part = {.first = dsp_rank_weight(rank, step->op)};
+  const DspOp *op = step->op;
+  int64_t first = dsp_rank_weight(rank, op), at = dsp_rank_split(rank);
+  Part part = {.p = {.stride = op->out,
+                     .w = rank->weights + first,
+                     .dw = rank->gradients + first,
+                     .dbias = rank->gradients + first + op->in * op->out}};
   const DspTensor *from = dsp_tensor_of(schedule, x);
-  int64_t at = dsp_rank_split(rank);
-  part.rows = dsp_columns(from, at, &part.in);
-  part.wide = part.in;
-  if (from->split == 1 && part.in != step->op->in)
-    wrap_rows(&part, step->op->in);
-  part.columns = dsp_columns(dsp_tensor_of(schedule, y), at, &part.out);
+  part.rows = dsp_columns(from, at, &part.p.in);
+  part.wide = part.p.in;
+  if (from->split == 1 && part.p.in != op->in)
+    wrap_rows(&part, op->in);
+  part.columns = dsp_columns(dsp_tensor_of(schedule, y), at, &part.p.out);
   /* Of partial sums one has the bias. */
-  part.has_bias = step->op->bias && (from->split == 1 || at == 0);
-  part.w = g_new(float, (gsize)(part.in * part.out));
-  for (int64_t i = 0; i < part.in; i++)
-    for (int64_t o = 0; o < part.out; o++)
-      part.w[i * part.out + o] = rank->weights[weight(step, &part, i, o)];
+  if (op->bias && (from->split == 1 || at == 0))
+    part.p.bias = part.p.w + op->in * op->out;
+  part.p.rows = part.rows;
+  part.p.columns = part.columns;
   return part;
 }
 
 static void part_clear(Part *part) {
-  g_free(part->w);
   g_free(part->rows);
   g_free(part->columns);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Part, part_clear)
 
 static void forward(DspRank *rank, const DspStep *step, int x, int y) {
+  DspDevice *device = rank->run->device;
   DspArray *from = dsp_rank_get(rank, x);
   if (!from)
     return;
-  g_auto(Part) p = part_of(rank, step, x, y);
-  DspArray *to = dsp_rank_put(rank, y, from->rows, p.out);
-  const float *w = rank->weights;
-  for (int64_t r = 0; r < from->rows; r++) {
-    float *sum = to->v + r * p.out;
-    for (int64_t i = 0; i < p.in; i++)
-      for (int64_t o = 0; o < p.out; o++)
-        sum[o] += from->v[r * p.wide + i % p.wide] * p.w[i * p.out + o];
-    for (int64_t o = 0; p.has_bias && o < p.out; o++)
-      sum[o] += w[bias(step, &p, o)];
-  }
-  dsp_round_all(to->v, to->rows * to->width, rank->run->dtype);
+  g_auto(Part) part = part_of(rank, step, x, y);
+  part.p.x = from;
+  part.p.y = dsp_rank_put(rank, y, from->rows, part.p.out);
+  device->kernels->product(device, &part.p);
+  device->kernels->round(part.p.y);
 }
 
 static void input_gradient(DspRank *rank, const DspStep *step, int dy, int dx) {
+  DspDevice *device = rank->run->device;
   DspArray *from = dsp_rank_gradient(rank, dy);
-  g_auto(Part) p = part_of(rank, step, dx, dy);
-  DspArray *to = dsp_rank_put(rank, dx, from->rows, p.wide);
-  for (int64_t r = 0; r < from->rows; r++)
-    for (int64_t i = 0; i < p.in; i++) {
-      float sum = 0;
-      for (int64_t o = 0; o < p.out; o++)
-        sum += from->v[r * p.out + o] * p.w[i * p.out + o];
-      to->v[r * p.wide + i % p.wide] += dsp_round(sum, rank->run->dtype);
-    }
-  dsp_round_all(to->v, to->rows * to->width, rank->run->dtype);
+  g_auto(Part) part = part_of(rank, step, dx, dy);
+  part.p.dy = from;
+  part.p.dx = dsp_rank_put(rank, dx, from->rows, part.wide);
+  device->kernels->product_back(device, &part.p);
+  device->kernels->round(part.p.dx);
 }
 
 static void weight_gradient(DspRank *rank, const DspStep *step, int x, int dy) {
+  DspDevice *device = rank->run->device;
   DspArray *from = dsp_rank_get(rank, x), *to = dsp_rank_gradient(rank, dy);
   if (!from)
     return;
-  g_auto(Part) p = part_of(rank, step, x, dy);
-  for (int64_t r = 0; r < from->rows; r++)
-    for (int64_t i = 0; i < p.in; i++)
-      for (int64_t o = 0; o < p.out; o++)
-        rank->gradients[weight(step, &p, i, o)] +=
-            from->v[r * p.wide + i % p.wide] * to->v[r * p.out + o];
+  g_auto(Part) part = part_of(rank, step, x, dy);
+  part.p.x = from;
+  part.p.dy = to;
+  device->kernels->weight_back(device, &part.p);
 }
 
 /* The bias of a divided product's rows is whole on every rank. */
 static void bias_gradient(DspRank *rank, const DspStep *step, int dy) {
-  DspArray *from = dsp_rank_gradient(rank, dy);
-  Part p = {.first = dsp_rank_weight(rank, step->op)};
-  p.columns = dsp_columns(dsp_tensor_of(rank->run->schedule, dy),
-                          dsp_rank_split(rank), &p.out);
-  for (int64_t r = 0; r < from->rows; r++)
-    for (int64_t o = 0; o < p.out; o++)
-      rank->gradients[bias(step, &p, o)] += from->v[r * p.out + o];
-  part_clear(&p);
+  DspDevice *device = rank->run->device;
+  const DspOp *op = step->op;
+  int64_t first = dsp_rank_weight(rank, op) + op->in * op->out;
+  g_auto(Part) part = {.p = {.dy = dsp_rank_gradient(rank, dy),
+                             .dbias = rank->gradients + first}};
+  part.columns = dsp_columns(dsp_tensor_of(rank->run->schedule, dy),
+                             dsp_rank_split(rank), &part.p.out);
+  part.p.columns = part.columns;
+  device->kernels->bias_back(device, &part.p);
 }
 
 /* The operation on its own stream and on the one that shares it. */

@@ -2,8 +2,6 @@
 /* Pack, exchange and unpack: what goes where follows from the placements of the
  * two tensors of the step's move. */
 #include "numerics/executor.h"
-#include "numerics/function.h"
-#include <string.h>
 
 static const DspTensor *tensor(const DspRank *rank, int index) {
   return dsp_tensor_of(rank->run->schedule, index);
@@ -45,26 +43,32 @@ static gsize message_bytes(const DspRank *rank, const Message *m) {
   return (gsize)(m->rows.n * m->columns.n) * element(rank);
 }
 
-static void write_message(const DspRank *rank, const Message *m,
-                          const DspArray *x, int64_t first_row, guint8 *to) {
+/* The list of rows where the message's are in an array whose part for it begins
+ * at `first`; those without a partner are padding. */
+static int64_t *rows_in(const Message *m, const int64_t *rows,
+                        const int64_t *partners, int64_t first) {
+  int64_t *list = g_new(int64_t, (gsize)MAX(m->rows.n, 1));
   for (int64_t i = 0; i < m->rows.n; i++)
-    for (int64_t j = 0; j < m->columns.n; j++, to += element(rank)) {
-      int64_t row = m->rows.from[i];
-      dsp_store(
-          to,
-          row < 0 ? 0 : x->v[(first_row + row) * x->width + m->columns.from[j]],
-          rank->run->dtype);
-    }
+    list[i] = rows[i] < 0 || partners[i] < 0 ? -1 : first + rows[i];
+  return list;
+}
+
+static void write_message(const Message *m, const DspArray *x,
+                          int64_t first_row, guint8 *to) {
+  g_autofree int64_t *rows = rows_in(m, m->rows.from, m->rows.from, first_row);
+  const DspMessage message = {m->rows.n, m->columns.n, rows, m->columns.from};
+  x->device->kernels->pack(x, &message, to);
 }
 
 static void read_message(const DspRank *rank, const Message *m, DspArray *y,
                          int64_t first_row, const guint8 *from) {
+  g_autofree int64_t *rows =
+      rows_in(m, m->rows.to, m->rows.from, first_row + rank->run->first_row);
+  const DspMessage message = {m->rows.n, m->columns.n, rows, m->columns.to};
   for (int64_t i = 0; i < m->rows.n; i++)
-    for (int64_t j = 0; j < m->columns.n; j++, from += element(rank))
-      if (m->rows.to[i] >= 0 && m->rows.from[i] >= 0)
-        y->v[(first_row + m->rows.to[i] + rank->run->first_row) % y->rows *
-                 y->width +
-             m->columns.to[j]] += dsp_fetch(from, rank->run->dtype);
+    if (rows[i] >= 0)
+      rows[i] %= y->rows;
+  y->device->kernels->unpack(y, &message, from);
 }
 
 /* --- all messages of a rank
@@ -122,22 +126,27 @@ static int64_t messages_in(const Group *g) {
              : 1;
 }
 
-static guint8 *pack(const DspRank *rank, const DspStep *step, const DspArray *x,
-                    gsize *n) {
+static DspArray *pack(const DspRank *rank, const DspStep *step,
+                      const DspArray *x) {
   Group g = group_of(rank, step);
-  GByteArray *bytes = g_byte_array_new();
+  int64_t n = messages_out(&g);
+  g_autofree Message *messages = g_new(Message, (gsize)n);
   gboolean split_rows = copies(rank, step) && !to_heads(rank, step) &&
                         g.collective == DSP_ALL_TO_ALL;
-  for (int64_t i = 0; i < messages_out(&g); i++) {
-    Message m = message(rank, step, rank->id, member(rank, &g, i), x->width);
-    guint start = bytes->len;
-    g_byte_array_set_size(bytes, start + (guint)message_bytes(rank, &m));
-    write_message(rank, &m, x, split_rows ? i * m.rows.n : 0,
-                  bytes->data + start);
-    message_clear(&m);
+  gsize bytes = 0;
+  for (int64_t i = 0; i < n; i++) {
+    messages[i] = message(rank, step, rank->id, member(rank, &g, i), x->width);
+    bytes += message_bytes(rank, &messages[i]);
   }
-  *n = bytes->len;
-  return g_byte_array_free(bytes, FALSE);
+  DspArray *buffer = dsp_buffer_new(x->device, bytes);
+  guint8 *to = buffer->bytes;
+  for (int64_t i = 0; i < n; i++) {
+    Message *m = &messages[i];
+    write_message(m, x, split_rows ? i * m->rows.n : 0, to);
+    to += message_bytes(rank, m);
+    message_clear(m);
+  }
+  return buffer;
 }
 
 static int64_t local_rows(const DspRank *rank, int index) {
@@ -165,13 +174,6 @@ static void unpack(DspRank *rank, const DspStep *step, const guint8 *bytes,
   }
 }
 
-static void set_buffer(DspRank *rank, int index, guint8 *bytes, gsize n) {
-  DspArray *buffer = dsp_array_new(0, 0);
-  buffer->bytes = bytes;
-  buffer->n_bytes = n;
-  dsp_rank_set(rank, index, buffer);
-}
-
 static int64_t width_out(const DspRank *rank, const DspStep *step) {
   const DspTensor *from = tensor(rank, step->move.from);
   return dsp_moved_width(rank->run->schedule, step, from->width / from->split);
@@ -181,22 +183,22 @@ static int64_t width_out(const DspRank *rank, const DspStep *step) {
  * --------------------------------------------------------- */
 
 /* What is sent on is the buffer held, or the rank's own k and v columns. */
-static guint8 *ring_message(const DspRank *rank, const DspStep *step,
-                            const DspArray *x, gsize *n) {
-  gsize size = element(rank);
+static DspArray *ring_message(const DspRank *rank, const DspStep *step,
+                              const DspArray *x) {
   const DspTensor *t = tensor(rank, step->inputs[0]);
-  if (x->bytes) {
-    *n = x->n_bytes;
-    return g_memdup2(x->bytes, x->n_bytes);
-  }
   int64_t q = step->op->heads / t->split * step->op->head_dim;
   int64_t kv = 2 * MAX(step->op->kv_heads / t->split, 1) * step->op->head_dim;
-  *n = (gsize)(x->rows * kv) * size;
-  guint8 *bytes = g_malloc(*n), *to = bytes;
-  for (int64_t r = 0; r < x->rows; r++)
-    for (int64_t c = 0; c < kv; c++, to += size)
-      dsp_store(to, x->v[r * x->width + q + c], rank->run->dtype);
-  return bytes;
+  g_autofree int64_t *rows = g_new(int64_t, (gsize)MAX(x->rows, 1));
+  g_autofree int64_t *columns = g_new(int64_t, (gsize)kv);
+  const DspMessage message = {x->rows, kv, rows, columns};
+  for (int64_t i = 0; i < x->rows; i++)
+    rows[i] = i;
+  for (int64_t i = 0; i < kv; i++)
+    columns[i] = q + i;
+  DspArray *buffer =
+      dsp_buffer_new(x->device, (gsize)(x->rows * kv) * element(rank));
+  x->device->kernels->pack(x, &message, buffer->bytes);
+  return buffer;
 }
 
 /* --- steps
@@ -208,34 +210,29 @@ static gboolean is_ring(const DspStep *step) {
          step->exchange.collective == DSP_SENDRECV;
 }
 
-static guint8 *whole_array(const DspRank *rank, const DspArray *x, gsize *n) {
-  gsize size = element(rank);
-  *n = (gsize)(x->rows * x->width) * size;
-  guint8 *bytes = g_malloc(*n);
-  for (int64_t i = 0; i < x->rows * x->width; i++)
-    dsp_store(bytes + (gsize)i * size, x->v[i], rank->run->dtype);
-  return bytes;
+static DspArray *whole_array(const DspRank *rank, const DspArray *x) {
+  DspArray *buffer =
+      dsp_buffer_new(x->device, (gsize)(x->rows * x->width) * element(rank));
+  x->device->kernels->encode(x, buffer->bytes);
+  return buffer;
 }
 
-static guint8 *to_send(const DspRank *rank, const DspStep *step,
-                       const DspArray *x, gsize *n) {
+static DspArray *to_send(const DspRank *rank, const DspStep *step,
+                         DspArray *x) {
+  if (x->bytes)
+    return dsp_array_ref(x);
   if (is_ring(step))
-    return ring_message(rank, step, x, n);
+    return ring_message(rank, step, x);
   if (step->exchange.collective == DSP_ALL_REDUCE)
-    return whole_array(rank, x, n);
-  if (!x->bytes)
-    return pack(rank, step, x, n);
-  *n = x->n_bytes;
-  return g_memdup2(x->bytes, x->n_bytes);
+    return whole_array(rank, x);
+  return pack(rank, step, x);
 }
 
 /* An all-reduce puts the sum in the array's place. */
 static void replace(DspRank *rank, int index, const DspArray *like,
                     const guint8 *bytes) {
-  DspArray *y = dsp_array_new(like->rows, like->width);
-  gsize size = element(rank);
-  for (int64_t i = 0; i < y->rows * y->width; i++)
-    y->v[i] = dsp_fetch(bytes + (gsize)i * size, rank->run->dtype);
+  DspArray *y = dsp_array_new(like->device, like->rows, like->width);
+  y->device->kernels->decode(y, bytes);
   dsp_rank_set(rank, index, y);
 }
 
@@ -264,26 +261,25 @@ static void exchange(DspRank *rank, const DspStep *step) {
   if (!x)
     return;
   Group g = group_of(rank, step);
-  gsize sent, received = bytes_received(step, g.members);
-  g_autofree guint8 *send = to_send(rank, step, x, &sent);
-  guint8 *receive = g_malloc(received);
-  if (sent != bytes_declared(step, g.members))
+  gsize declared = bytes_declared(step, g.members);
+  g_autoptr(DspArray) send = to_send(rank, step, x);
+  g_autoptr(DspArray) receive =
+      dsp_buffer_new(x->device, bytes_received(step, g.members));
+  if (send->n_bytes != declared)
     dsp_rank_fail(rank,
                   "%s of '%s' sends %" G_GSIZE_FORMAT
                   " bytes, the schedule declares %" G_GSIZE_FORMAT,
                   dsp_collective_names[step->exchange.collective],
-                  step->op ? step->op->name : "a switch", sent,
-                  bytes_declared(step, g.members));
-  else if (!dsp_carrier_run(rank->run->carrier, rank->id, &step->exchange, send,
-                            sent, receive, received))
-    dsp_rank_fail(rank, "another rank has stopped");
-  else if (is_buffer(rank, step->output)) {
-    set_buffer(rank, step->output, g_steal_pointer(&receive), received);
-  } else if (step->exchange.collective == DSP_ALL_REDUCE)
-    replace(rank, step->output, x, receive);
+                  step->op ? step->op->name : "a switch", send->n_bytes,
+                  declared);
+  else if (!dsp_rank_exchange(rank, step, send, receive))
+    return;
+  else if (is_buffer(rank, step->output))
+    dsp_rank_set(rank, step->output, g_steal_pointer(&receive));
+  else if (step->exchange.collective == DSP_ALL_REDUCE)
+    replace(rank, step->output, x, receive->bytes);
   else
-    unpack(rank, step, receive, step->output, width_out(rank, step));
-  g_free(receive);
+    unpack(rank, step, receive->bytes, step->output, width_out(rank, step));
 }
 
 /* Between two arrays of one rank: a part of the whole, or the whole of a part.
@@ -293,23 +289,23 @@ static void slice(DspRank *rank, const DspStep *step) {
   if (!x)
     return;
   Message m = message(rank, step, rank->id, rank->id, x->width);
-  g_autofree guint8 *bytes = g_malloc(message_bytes(rank, &m));
+  g_autoptr(DspArray) buffer =
+      dsp_buffer_new(x->device, message_bytes(rank, &m));
   DspArray *y =
       dsp_rank_put(rank, step->output, local_rows(rank, step->output),
                    dsp_moved_width(rank->run->schedule, step, x->width));
-  write_message(rank, &m, x, 0, bytes);
-  read_message(rank, &m, y, 0, bytes);
+  write_message(&m, x, 0, buffer->bytes);
+  read_message(rank, &m, y, 0, buffer->bytes);
   message_clear(&m);
 }
 
 /* Columns beside an attention join its output, or leave its gradient. */
 static void pass(const DspArray *from, DspArray *to, int64_t first_from,
                  int64_t first_to) {
-  for (int64_t r = 0; r < from->rows; r++)
-    for (int64_t c = 0;
-         first_from + c < from->width && first_to + c < to->width; c++)
-      to->v[r * to->width + first_to + c] +=
-          from->v[r * from->width + first_from + c];
+  const DspColumnSum sum = {
+      from, to, first_from, first_to,
+      MIN(from->width - first_from, to->width - first_to)};
+  from->device->kernels->add_columns(&sum);
 }
 
 static void pass_beside(DspRank *rank, const DspStep *step) {
@@ -330,12 +326,9 @@ static void pass_beside(DspRank *rank, const DspStep *step) {
 }
 
 static void pack_step(DspRank *rank, const DspStep *step) {
-  DspArray *x = source(rank, step->inputs[0]);
-  gsize n;
-  if (!x)
-    return;
-  guint8 *bytes = pack(rank, step, x, &n);
-  set_buffer(rank, step->output, bytes, n);
+  const DspArray *x = source(rank, step->inputs[0]);
+  if (x)
+    dsp_rank_set(rank, step->output, pack(rank, step, x));
 }
 
 static void unpack_step(DspRank *rank, const DspStep *step) {

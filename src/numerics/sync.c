@@ -2,9 +2,6 @@
 /* Weights and their gradients between ranks: flat buffers of a block, of which
  * ZeRO leaves every rank a part. */
 #include "numerics/executor.h"
-#include "numerics/function.h"
-#include <math.h>
-#include <string.h>
 
 /* --- which weights
  * -------------------------------------------------------------- */
@@ -124,19 +121,18 @@ typedef struct {
 } Flat;
 
 static void write_flat(const DspRank *rank, const Flat *f, const float *from,
-                       int64_t begin, int64_t count, GByteArray *bytes) {
-  guint8 number[sizeof(float)];
-  for (int64_t i = begin; i < begin + count; i++) {
-    dsp_store(number, i < f->n ? from[f->list[i]] : 0, rank->run->dtype);
-    g_byte_array_append(bytes, number, (guint)element(rank));
-  }
+                       int64_t begin, int64_t count, guint8 *bytes) {
+  DspDevice *device = rank->run->device;
+  const DspPick pick = {f->list, begin, begin + count};
+  device->kernels->pick(device, &pick, f->n, from, bytes);
 }
 
 static void read_flat(const DspRank *rank, const Flat *f, float *to,
                       int64_t begin, int64_t count, const guint8 *bytes) {
-  for (int64_t i = begin; i < MIN(begin + count, f->n); i++)
-    to[f->list[i]] =
-        dsp_fetch(bytes + (i - begin) * element(rank), rank->run->dtype);
+  DspDevice *device = rank->run->device;
+  const DspPick pick = {f->list, begin, MIN(begin + count, f->n)};
+  if (pick.begin < pick.end)
+    device->kernels->unpick(device, &pick, to, bytes);
 }
 
 static Flat flat_of(const DspRank *rank, const Piece *piece, DspWeights kind) {
@@ -154,17 +150,30 @@ static gboolean is_gather(const DspStep *step) {
   return step->exchange.collective == DSP_ALL_GATHER;
 }
 
-static void write_all(DspRank *rank, const DspStep *step, const GArray *pieces,
-                      GByteArray *bytes) {
+static DspArray *write_all(DspRank *rank, const DspStep *step,
+                           const GArray *pieces) {
   int64_t me = group_member(rank, step->weights);
+  g_autofree Flat *flats = g_new(Flat, MAX(pieces->len, 1));
+  gsize bytes = 0;
   for (guint i = 0; i < pieces->len; i++) {
-    Flat f = flat_of(rank, &g_array_index(pieces, Piece, i), step->weights);
-    if (is_gather(step))
-      write_flat(rank, &f, rank->weights, me * f.part, f.part, bytes);
-    else
-      write_flat(rank, &f, rank->gradients, 0, f.parts * f.part, bytes);
-    g_free((gpointer)f.list);
+    Flat *f = &flats[i];
+    *f = flat_of(rank, &g_array_index(pieces, Piece, i), step->weights);
+    bytes +=
+        (gsize)((is_gather(step) ? 1 : f->parts) * f->part * element(rank));
   }
+  DspArray *buffer = dsp_buffer_new(rank->run->device, bytes);
+  guint8 *to = buffer->bytes;
+  for (guint i = 0; i < pieces->len; i++) {
+    const Flat *f = &flats[i];
+    int64_t n = (is_gather(step) ? 1 : f->parts) * f->part;
+    if (is_gather(step))
+      write_flat(rank, f, rank->weights, me * f->part, n, to);
+    else
+      write_flat(rank, f, rank->gradients, 0, n, to);
+    to += n * element(rank);
+    g_free((gpointer)f->list);
+  }
+  return buffer;
 }
 
 /* Of a gather, each rank's parts of all blocks lie together. */
@@ -188,25 +197,22 @@ static void read_all(DspRank *rank, const DspStep *step, const GArray *pieces,
 
 void dsp_step_sync(DspRank *rank, const DspStep *step) {
   g_autoptr(GArray) pieces = pieces_of(rank);
-  g_autoptr(GByteArray) bytes = g_byte_array_new();
   gsize ranks = (gsize)group_size(rank, step->weights);
   gsize declared = (gsize)step->exchange.bytes;
   gsize received = step->exchange.collective == DSP_REDUCE_SCATTER
                        ? declared / ranks
                        : declared;
-  write_all(rank, step, pieces, bytes);
-  if (bytes->len != (is_gather(step) ? declared / ranks : declared)) {
-    dsp_rank_fail(
-        rank, "weights are %u bytes, the schedule declares %" G_GSIZE_FORMAT,
-        bytes->len, declared);
+  g_autoptr(DspArray) send = write_all(rank, step, pieces);
+  if (send->n_bytes != (is_gather(step) ? declared / ranks : declared)) {
+    dsp_rank_fail(rank,
+                  "weights are %" G_GSIZE_FORMAT
+                  " bytes, the schedule declares %" G_GSIZE_FORMAT,
+                  send->n_bytes, declared);
     return;
   }
-  g_autofree guint8 *receive = g_malloc(received);
-  if (!dsp_carrier_run(rank->run->carrier, rank->id, &step->exchange,
-                       bytes->data, bytes->len, receive, received))
-    dsp_rank_fail(rank, "another rank has stopped");
-  else
-    read_all(rank, step, pieces, receive, received / ranks);
+  g_autoptr(DspArray) receive = dsp_buffer_new(rank->run->device, received);
+  if (dsp_rank_exchange(rank, step, send, receive))
+    read_all(rank, step, pieces, receive->bytes, received / ranks);
 }
 
 static const DspWeights kinds[] = {DSP_WEIGHTS_REPLICATED, DSP_WEIGHTS_DIVIDED};
@@ -215,17 +221,17 @@ static const DspWeights kinds[] = {DSP_WEIGHTS_REPLICATED, DSP_WEIGHTS_DIVIDED};
  * no rounding error survives. */
 void dsp_step_optimizer(DspRank *rank, const DspStep *step) {
   g_autoptr(GArray) pieces = pieces_of(rank);
+  DspDevice *device = rank->run->device;
   (void)step;
   for (guint i = 0; i < pieces->len; i++)
     for (guint k = 0; k < G_N_ELEMENTS(kinds); k++) {
       Flat f = flat_of(rank, &g_array_index(pieces, Piece, i), kinds[k]);
       int64_t begin, end;
       dsp_flat_own(rank, kinds[k], f.n, &begin, &end);
-      for (int64_t j = begin; j < end; j++) {
-        float *w = &rank->weights[f.list[j]];
-        *w = dsp_round(*w - DSP_LEARNING_RATE * rank->gradients[f.list[j]],
-                       rank->run->dtype);
-      }
+      const DspPick pick = {f.list, begin, end};
+      if (begin < end)
+        device->kernels->update(device, &pick, rank->weights, rank->gradients,
+                                DSP_LEARNING_RATE);
       g_free((gpointer)f.list);
     }
 }
@@ -233,13 +239,15 @@ void dsp_step_optimizer(DspRank *rank, const DspStep *step) {
 void dsp_forget_weights(DspRank *rank, const DspBlock *block,
                         int64_t repetition) {
   const Piece piece = {block, repetition};
+  DspDevice *device = rank->run->device;
   for (guint k = 0; k < G_N_ELEMENTS(kinds); k++) {
     Flat f = flat_of(rank, &piece, kinds[k]);
     int64_t begin, end;
     dsp_flat_own(rank, kinds[k], f.n, &begin, &end);
-    for (int64_t i = 0; i < f.n; i++)
-      if (i < begin || i >= end)
-        rank->weights[f.list[i]] = NAN;
+    const DspPick others[] = {{f.list, 0, begin}, {f.list, end, f.n}};
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+      if (others[i].begin < others[i].end)
+        device->kernels->forget(device, &others[i], rank->weights);
     g_free((gpointer)f.list);
   }
 }

@@ -215,7 +215,8 @@ static const double *find_alone(const DspValidator *validator, Truth *truth,
   g_autoptr(DspSchedule) schedule = schedule_of_one(validator, plan, error);
   if (!schedule)
     return NULL;
-  g_autoptr(DspRun) run = dsp_run_new(schedule, truth->data);
+  g_autoptr(DspRun) run =
+      dsp_run_new(schedule, truth->data, validator->options.machine);
   if (dsp_run_execute(run, error))
     truth->alone = g_steal_pointer(&run->output);
   return truth->alone;
@@ -360,7 +361,8 @@ gboolean dsp_validator_run(DspValidator *validator, const DspPlan *plan,
   if (!declared || !schedule || !bound)
     return FALSE;
   memset(result, 0, sizeof *result);
-  g_autoptr(DspRun) run = dsp_run_new(schedule, truth->data);
+  g_autoptr(DspRun) run =
+      dsp_run_new(schedule, truth->data, validator->options.machine);
   dsp_fault_apply(validator->options.fault, schedule, run);
   if (!dsp_run_execute(run, error))
     return FALSE;

@@ -31,6 +31,9 @@ extern const char *const dsp_verdict_names[];
 typedef struct {
   guint64 seed;
   DspFault fault;
+  /* Ranks are processes, of which this is one (numerics/machine.h), which has
+   * to run every plan as the others do. NULL: threads of this process. */
+  const struct DspMachine *machine;
 } DspValidateOptions;
 
 /* Errors are relative, of the whole output and of all gradients together (in
