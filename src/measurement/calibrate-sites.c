@@ -2,6 +2,7 @@
 /* What is calibrated: points, and the clusters and constants behind them. */
 #include "base/error.h"
 #include "measurement/calibrate-private.h"
+#include "measurement/predict-point.h"
 #include "network/collective.h"
 #include "schedule/rules.h"
 #include <math.h>
@@ -194,7 +195,7 @@ double dsp_sample_time(const DspSample *sample) {
   g_autoptr(DspPrice) price =
       dsp_price_new(sample->stand->topology, &all, -1,
                     (DspCollective)p->collective, p->bytes, NULL);
-  return price->time;
+  return dsp_collective_point_time(p, price);
 }
 
 /* --- points -------------------------------------------------------------- */

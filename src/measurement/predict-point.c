@@ -12,6 +12,15 @@ typedef gboolean (*Predict)(DspInventory *inventory, const DspPoint *point,
 
 #define MICRO 1e6
 
+double dsp_collective_point_time(const DspCollectivePoint *point,
+                                 const DspPrice *price) {
+  enum { PER_GPU, ONE }; /* dsp_processes_names */
+  return point->processes == ONE
+             ? dsp_price_by_one_process(price, (guint)point->gpus_per_node,
+                                        point->version)
+             : price->time;
+}
+
 static gboolean predict_collective(DspInventory *inventory,
                                    const DspPoint *point, double *predicted,
                                    GError **error) {
@@ -26,9 +35,10 @@ static gboolean predict_collective(DspInventory *inventory,
                                            (guint)p->gpus_per_node, error);
   if (!prices)
     return FALSE;
-  *predicted = MICRO * dsp_prices_get(prices, &all, -1,
-                                      (DspCollective)p->collective, p->bytes)
-                           ->time;
+  *predicted =
+      MICRO * dsp_collective_point_time(
+                  p, dsp_prices_get(prices, &all, -1,
+                                    (DspCollective)p->collective, p->bytes));
   return TRUE;
 }
 

@@ -5,6 +5,7 @@
 
 #include "measurement/inventory.h"
 #include "measurement/measurements.h"
+#include "network/collective.h"
 
 /* Sets *predicted in the unit of point->measured. DSP_ERROR_INFEASIBLE with the
  * reason where nothing can be predicted: a name is not installed, or the plan
@@ -15,5 +16,9 @@ gboolean dsp_point_predict(DspInventory *inventory, const DspPoint *point,
 /* Parts of the measured value that are neither modelled nor known: bits of
  * DspOutside. */
 guint dsp_point_unmodelled(const DspPoint *point);
+
+/* s of a run of the collective that has the price. */
+double dsp_collective_point_time(const DspCollectivePoint *point,
+                                 const DspPrice *price);
 
 #endif

@@ -54,6 +54,13 @@ DspPrice *dsp_price_new(const DspTopology *topology, const DspAxis *axis,
 void dsp_price_free(DspPrice *price);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspPrice, dsp_price_free)
 
+/* The time of the same, back to back, by one process that starts its `gpus`
+ * GPUs itself, with a version of NCCL as DspCluster has it (0: not known, as in
+ * old logs). Before 2.23 that takes longer than what it starts: GPU after GPU,
+ * channel after channel. */
+double dsp_price_by_one_process(const DspPrice *price, guint gpus,
+                                int64_t nccl_version);
+
 /* Lower bound of the same for all sibling groups: what must leave the busiest
  * GPU over all its links, or the busiest node over all its NICs, at full
  * bandwidth; no latency, no protocol, any algorithm. */
