@@ -10,7 +10,7 @@
 typedef struct {
   DspJobOptions job;
   DspOutputOptions output;
-  gboolean all;
+  gboolean all, interval;
   char *plot;
 } Options;
 
@@ -19,6 +19,8 @@ typedef struct {
 static const DspOption answer_options[] = {
     {"all", 'a', &dsp_option_flag, AT(all), NULL,
      "every plan, not only the best of each method", NULL, NULL},
+    {"interval", 'i', &dsp_option_flag, AT(interval), NULL,
+     "between what the step times likely are", NULL, NULL},
     {"plot", 0, &dsp_option_string, AT(plot), "FILE",
      "a picture as well: .svg, .png or .pdf", NULL, NULL},
     {NULL}};
@@ -35,10 +37,14 @@ static GArray *results_of(const DspTask *task, const GArray *compared) {
   GArray *results = g_array_new(FALSE, FALSE, sizeof(DspResult));
   for (guint i = 0; i < compared->len; i++) {
     const DspCompared *c = &g_array_index(compared, DspCompared, i);
-    const DspResult result = {.job = &task->job,
-                              .prediction = &c->prediction,
-                              .chosen = c->chosen,
-                              .speedup = c->speedup};
+    DspResult result = {.job = &task->job,
+                        .prediction = &c->prediction,
+                        .chosen = c->chosen,
+                        .speedup = c->speedup};
+    if (task->inputs.residuals && c->prediction.feasible)
+      result.interval =
+          dsp_interval_of_plan(&task->job, &c->prediction.plan, task->prices,
+                               &task->sim, task->inputs.residuals);
     g_array_append_val(results, result);
   }
   return results;
@@ -52,6 +58,8 @@ static gboolean answer(const DspInvocation *invocation, const DspTask *task,
   g_autoptr(DspTable) results = dsp_result_table(task->model, TRUE);
   for (guint i = 0; i < rows->len; i++)
     dsp_table_add_row(results, &g_array_index(rows, DspResult, i));
+  if (options->interval)
+    dsp_result_table_add_interval(results);
   DspReport report = {.schema = "dspsim.compare/1",
                       .inputs = inputs,
                       .results = results,
@@ -99,8 +107,11 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   const Options *options = invocation->options;
   g_autoptr(DspTask) task =
       dsp_task_new(&options->job, invocation->operands, NULL, error);
-  if (!task)
+  g_autofree DspResiduals *residuals = NULL;
+  if (!task || (options->interval &&
+                !(residuals = dsp_residuals_load(DSP_RESIDUALS_NAME, error))))
     return FALSE;
+  task->inputs.residuals = residuals;
   g_autoptr(GArray) compared = dsp_compare(
       &task->job, &task->space, task->prices, &task->sim, is_brief(options));
   g_autoptr(GArray) rows = results_of(task, compared);

@@ -10,12 +10,14 @@
 typedef struct {
   DspJobOptions job;
   DspOutputOptions output;
-  gboolean explain;
+  gboolean explain, interval;
 } Options;
 
 static const DspOption answer_options[] = {
     {"explain", 'e', &dsp_option_flag, G_STRUCT_OFFSET(Options, explain), NULL,
      "break the prediction down", NULL, NULL},
+    {"interval", 'i', &dsp_option_flag, G_STRUCT_OFFSET(Options, interval),
+     NULL, "between what the step time likely is", NULL, NULL},
     {NULL}};
 
 static const DspOptionGroup groups[] = {
@@ -56,6 +58,8 @@ static gboolean answer(const DspInvocation *invocation, const DspTask *task,
   dsp_table_add_row(results, result);
   if (result->explanation)
     dsp_explanation_add_columns(results);
+  if (options->interval)
+    dsp_result_table_add_interval(results);
   DspReport report = {.schema = "dspsim.predict/1",
                       .inputs = inputs,
                       .results = results,
@@ -82,6 +86,9 @@ static gboolean predict(const DspInvocation *invocation, DspTask *task,
     dsp_explanation_finish(explanation, plan, task->prices);
     result.explanation = explanation;
   }
+  if (options->interval && prediction.feasible)
+    result.interval = dsp_interval_of_plan(&task->job, plan, task->prices,
+                                           &task->sim, task->inputs.residuals);
   if (prediction.feasible)
     note_choice(task, options, plan);
   dsp_output_detail(&options->output, "simulated %" G_GUINT64_FORMAT " events",
@@ -95,8 +102,11 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   const Options *options = invocation->options;
   g_autoptr(DspTask) task =
       dsp_task_new(&options->job, invocation->operands, "dsp", error);
-  if (!task)
+  g_autofree DspResiduals *residuals = NULL;
+  if (!task || (options->interval &&
+                !(residuals = dsp_residuals_load(DSP_RESIDUALS_NAME, error))))
     return FALSE;
+  task->inputs.residuals = residuals;
   const DspPlan plan = chosen(task);
   return predict(invocation, task, &plan, error);
 }

@@ -115,6 +115,7 @@ DspResiduals *dsp_residuals_load(const char *name, GError **error) {
     return NULL;
   }
   g_autofree DspResiduals *residuals = g_new0(DspResiduals, 1);
+  g_strlcpy(residuals->sha256, dsp_json_sha256(json), sizeof residuals->sha256);
   return read_classes(json, file.classes, residuals, error)
              ? g_steal_pointer(&residuals)
              : NULL;

@@ -60,6 +60,7 @@ typedef struct {
 
 typedef struct {
   DspResidualClass classes[DSP_N_ERRORS];
+  char sha256[65]; /* of the file that they were read from, or "" */
 } DspResiduals;
 
 /* The error below which a share (0 to 1) of the class's errors is; linear

@@ -55,6 +55,11 @@ static void add_result(DspGrid *grid, const Scales *scales,
   dsp_grid_number(grid, &scales->memory, (double)p->memory.peak);
   if (p->cost_per_1k_samples > 0)
     dsp_grid_cell(grid, "%.4g", p->cost_per_1k_samples);
+  if (result->interval.p90 > 0) {
+    const double step = p->sim.step_time;
+    dsp_grid_number(grid, &scales->step, step * result->interval.p10);
+    dsp_grid_number(grid, &scales->step, step * result->interval.p90);
+  }
 }
 
 static void add_results(const DspCompareText *text, const DspStyle *style,
@@ -63,7 +68,9 @@ static void add_results(const DspCompareText *text, const DspStyle *style,
   const Scales scales = find_scales(text);
   g_autofree char *unit =
       g_strconcat(cluster->price > 0 ? cluster->currency : "", "/1000", NULL);
-  const DspTextColumn columns[] = {
+  const gboolean likely = text->inputs->residuals != NULL;
+  guint n = 9;
+  DspTextColumn columns[] = {
       {"method", "", TRUE},
       {"degrees", "", TRUE},
       {"samples/s", scales.samples.unit, FALSE},
@@ -73,16 +80,26 @@ static void add_results(const DspCompareText *text, const DspStyle *style,
       {"exposed", "%", FALSE},
       {"sent", scales.sent.unit, FALSE},
       {"memory", scales.memory.unit, FALSE},
-      {"cost", unit, FALSE},
+      {NULL},
+      {NULL},
+      {NULL}, /* cost, interval */
   };
-  g_autoptr(DspGrid) grid = dsp_grid_new(
-      style, columns, G_N_ELEMENTS(columns) - (cluster->price <= 0));
+  if (cluster->price > 0)
+    columns[n++] = (DspTextColumn){"cost", unit, FALSE};
+  if (likely) {
+    columns[n++] = (DspTextColumn){"P10", scales.step.unit, FALSE};
+    columns[n++] = (DspTextColumn){"P90", scales.step.unit, FALSE};
+  }
+  g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, n);
   g_string_append(out, "#\n# A step takes batch x dp samples: compare plans of "
                        "different dp by samples/s.\n"
                        "# speedup: samples/s over those of the best embedded "
                        "plan.\n");
   if (cluster->price > 0)
     g_string_append(out, "# cost: of 1000 samples.\n");
+  if (likely)
+    g_string_append(out, "# P10, P90: between them the step is in 8 of 10 "
+                         "cases.\n");
   for (guint i = 0; i < text->results->len; i++)
     if (is_shown(text, result_at(text, i))) {
       add_result(grid, &scales, result_at(text, i));

@@ -36,12 +36,23 @@ static void add_rates(GString *out, const DspStyle *style,
   }
 }
 
+static void add_interval(GString *out, const DspStyle *style,
+                         const DspResult *result) {
+  const double step = result->prediction->sim.step_time;
+  g_autofree char *p10 = dsp_text_time(step * result->interval.p10);
+  g_autofree char *p90 = dsp_text_time(step * result->interval.p90);
+  if (result->interval.p90 > 0)
+    dsp_text_line(out, style, "  likely", "%s to %s (P10 to P90)", p10, p90);
+}
+
 static void add_step(GString *out, const DspStyle *style,
-                     const DspSimResult *sim) {
+                     const DspResult *result) {
+  const DspSimResult *sim = &result->prediction->sim;
   g_autofree char *step = dsp_text_time(sim->step_time);
   g_autofree char *bound = dsp_text_time(sim->bound);
   dsp_text_line(out, style, "step", "%s, %.2f times its lower bound of %s (%s)",
                 step, sim->step_time / sim->bound, bound, sim->bound_by);
+  add_interval(out, style, result);
   add_time(out, style, "compute", sim->compute_time, sim);
   add_time(out, style, "communication", sim->comm_time, sim);
   add_time(out, style, "  exposed", sim->exposed_comm_time, sim);
@@ -76,7 +87,7 @@ void dsp_predict_text(const DspReport *report, const DspStyle *style,
       dsp_text_line(out, style, "what can", "%s", p->suggestion);
     return;
   }
-  add_step(out, style, &p->sim);
+  add_step(out, style, text->result);
   add_rates(out, style, p);
   add_bytes(out, style, text->result);
   if (text->result->explanation)

@@ -237,6 +237,34 @@ DspTable *dsp_result_table(const DspModel *model, gboolean compared) {
   return table;
 }
 
+/* --- intervals ----------------------------------------------------------- */
+
+enum { P10, P90 };
+
+static DspValue get_interval(gconstpointer row, guint index) {
+  const DspInterval *i = &((const DspResult *)row)->interval;
+  const double *step = member(row, AT(sim.step_time));
+  return step ? dsp_number(*step * US * (index == P10 ? i->p10 : i->p90))
+              : dsp_null();
+}
+
+void dsp_result_table_add_interval(DspTable *table) {
+  static const DspColumn columns[] = {{"interval", "p10_us", get_interval, P10},
+                                      {"interval", "p90_us", get_interval, P90},
+                                      {NULL}};
+  dsp_table_add_columns(table, columns);
+}
+
+static DspValue get_residuals(gconstpointer row, guint index) {
+  const DspResiduals *residuals = ((const DspInputs *)row)->residuals;
+  return dsp_string(index ? residuals->sha256 : DSP_RESIDUALS_NAME);
+}
+
+static const DspColumn residuals_columns[] = {
+    {"residuals", "name", get_residuals, 0},
+    {"residuals", "sha256", get_residuals, 1},
+    {NULL}};
+
 /* --- inputs -------------------------------------------------------------- */
 
 /* A file that was read. */
@@ -397,6 +425,8 @@ DspTable *dsp_inputs_table(const DspInputs *inputs) {
   dsp_table_add_columns(table, setting_columns);
   dsp_table_add_group(table, "plan", dsp_axis_names, DSP_N_AXES,
                       get_fixed_degree);
+  if (inputs->residuals)
+    dsp_table_add_columns(table, residuals_columns);
   dsp_table_add_row(table, inputs);
   return table;
 }

@@ -4,6 +4,7 @@
 #ifndef DSP_REPORT_PREDICTION_H
 #define DSP_REPORT_PREDICTION_H
 
+#include "measurement/spread.h"
 #include "report/report.h"
 #include "search/enumerate.h"
 #include "sim/predict.h"
@@ -17,6 +18,7 @@ typedef struct {
   const DspExplanation *explanation; /* NULL: not asked for */
   gboolean chosen;                   /* the best of its method */
   double speedup; /* samples/s over those of the best embedded plan, 0: none */
+  DspInterval interval; /* factors on the step time, zeros: not asked for */
 } DspResult;
 
 /* The row of inputs. */
@@ -25,11 +27,15 @@ typedef struct {
   const DspPlanSpace *space;
   const DspNcclOptions *nccl;
   gboolean every_rank;
+  const DspResiduals *residuals; /* that intervals are from, NULL: none are
+                                    asked for */
 } DspInputs;
 
 /* The columns of rows of DspResult for this model; `compared`: with those of a
  * comparison. Without rows. Free with dsp_table_free. */
 DspTable *dsp_result_table(const DspModel *model, gboolean compared);
+/* Adds those of intervals. */
+void dsp_result_table_add_interval(DspTable *table);
 /* The columns and the row of DspInputs, which is borrowed. */
 DspTable *dsp_inputs_table(const DspInputs *inputs);
 
