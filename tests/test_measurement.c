@@ -14,6 +14,7 @@ DspMeasurements *dsp_test_measurements(const char *points, GError **error) {
 
 static CU_SuiteInfo suites[] = {
     {.pName = "measurement files", .pTests = measurement_input_tests},
+    {.pName = "intervals", .pTests = measurement_interval_tests},
     {.pName = "scores", .pTests = measurement_score_tests},
     CU_SUITE_INFO_NULL,
 };

@@ -9,6 +9,7 @@
  * is refused. In messages it is "test.json". */
 DspMeasurements *dsp_test_measurements(const char *points, GError **error);
 
-extern CU_TestInfo measurement_input_tests[], measurement_score_tests[];
+extern CU_TestInfo measurement_input_tests[], measurement_interval_tests[],
+    measurement_score_tests[];
 
 #endif
