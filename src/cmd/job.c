@@ -218,8 +218,8 @@ static gboolean set_dim(const DspModel *model, const char *text,
          dsp_model_set_length(model, (guint)dim, length, lengths, error);
 }
 
-static gboolean set_lengths(DspTask *task, const DspJobOptions *o,
-                            GError **error) {
+gboolean dsp_task_set_lengths(DspTask *task, const DspJobOptions *o,
+                              GError **error) {
   DspLengths *lengths = &task->job.lengths;
   const char *option = o->pixels.height ? "size" : "frames";
   gboolean set = TRUE;
@@ -279,7 +279,7 @@ static gboolean fill_job(DspTask *task, const DspJobOptions *o,
                                            : (DspAttentionKernel)o->attention;
   job->evaluations = o->evaluations;
   return fits_mode(o, error) && count_gpus(task, o, error) &&
-         set_lengths(task, o, error);
+         dsp_task_set_lengths(task, o, error);
 }
 
 /* --- the plans ----------------------------------------------------------- */

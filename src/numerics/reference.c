@@ -113,19 +113,39 @@ static Node node_of(Walk *walk, const DspOp *op, Value *x) {
 /* --- linear ------------------------------------------------------------------
  */
 
+/* An embedder that takes more columns than there are begins anew. */
+static void linear_back_row(const Node *n, const double *x, double *dx,
+                            const double *dy) {
+  int64_t in = n->op->in, out = n->op->out;
+  for (int64_t i = 0; i < in; i++) {
+    int64_t c = i % n->x->width;
+    const double *w = n->w + i * out;
+    double *dw = n->dw + i * out, sum = 0, value = x[c];
+    for (int64_t o = 0; o < out; o++) {
+      sum += dy[o] * w[o];
+      dw[o] += value * dy[o];
+    }
+    dx[c] += sum;
+  }
+  for (int64_t o = 0; n->op->bias && o < out; o++)
+    n->dw[in * out + o] += dy[o];
+}
+
 static void linear_back(Walk *walk, const Node *n) {
   (void)walk;
+  for (int64_t r = 0; r < n->x->rows; r++)
+    linear_back_row(n, row(n->x, r), grad(n->x, r), grad(n->y, r));
+}
+
+static void linear_row(const Node *n, const double *x, double *y) {
   int64_t in = n->op->in, out = n->op->out;
-  for (int64_t r = 0; r < n->x->rows; r++) {
-    const double *x = row(n->x, r), *dy = grad(n->y, r);
-    double *dx = grad(n->x, r);
-    for (int64_t i = 0; i < in; i++)
-      for (int64_t o = 0; o < out; o++) {
-        dx[i % n->x->width] += dy[o] * n->w[i * out + o];
-        n->dw[i * out + o] += x[i % n->x->width] * dy[o];
-      }
-    for (int64_t o = 0; n->op->bias && o < out; o++)
-      n->dw[in * out + o] += dy[o];
+  if (n->op->bias)
+    memcpy(y, n->w + in * out, sizeof(double) * (gsize)out);
+  for (int64_t i = 0; i < in; i++) {
+    double value = x[i % n->x->width];
+    const double *w = n->w + i * out;
+    for (int64_t o = 0; o < out; o++)
+      y[o] += value * w[o];
   }
 }
 
@@ -135,12 +155,7 @@ static Value *linear(Walk *walk, const DspOp *op, Value *x) {
   n.sum = MAX(op->in, op->out);
   n.y = value_new(walk, x->stream, op->out);
   for (int64_t r = 0; r < x->rows; r++)
-    for (int64_t o = 0; o < op->out; o++) {
-      double sum = op->bias ? n.w[op->in * op->out + o] : 0;
-      for (int64_t i = 0; i < op->in; i++)
-        sum += row(x, r)[i % x->width] * n.w[i * op->out + o];
-      row(n.y, r)[o] = sum;
-    }
+    linear_row(&n, row(x, r), row(n.y, r));
   finish(walk, n);
   if (walk->data->model->streams[x->stream].n_dims == 0) {
     walk->vectors = n.y;

@@ -43,11 +43,10 @@ static DspValue get_plan(gconstpointer row, guint index) {
 
 /* sp is the degree of sequence parallelism as a whole; ulysses and ring are
  * its factors in the methods that have them. */
-static const char *const degree_names[] = {"dp", "cfg",     "tp",  "pp",
-                                           "sp", "ulysses", "ring"};
+const char *const dsp_degree_keys[DSP_N_DEGREE_KEYS] = {
+    "dp", "cfg", "tp", "pp", "sp", "ulysses", "ring"};
 
-static DspValue get_degree(gconstpointer row, guint index) {
-  const DspPlan *plan = plan_of(row);
+DspValue dsp_degree_value(const DspPlan *plan, guint index) {
   const char *sp_name = plan->method->degree_names[DSP_AXIS_SP];
   const gboolean ulysses = g_strcmp0(sp_name, "ulysses") == 0;
   const int64_t degrees[] = {
@@ -57,6 +56,10 @@ static DspValue get_degree(gconstpointer row, guint index) {
       plan->degree[DSP_AXIS_RING],
   };
   return dsp_integer(degrees[index]);
+}
+
+static DspValue get_degree(gconstpointer row, guint index) {
+  return dsp_degree_value(plan_of(row), index);
 }
 
 /* --- the job ------------------------------------------------------------- */
@@ -218,8 +221,8 @@ static void add_dims(DspTable *table, const DspModel *model,
 
 DspTable *dsp_result_table(const DspModel *model, gboolean compared) {
   DspTable *table = dsp_table_new(method_columns);
-  dsp_table_add_group(table, "degrees", degree_names,
-                      G_N_ELEMENTS(degree_names), get_degree);
+  dsp_table_add_group(table, "degrees", dsp_degree_keys, DSP_N_DEGREE_KEYS,
+                      get_degree);
   dsp_table_add_columns(table, plan_columns);
   add_dims(table, model, get_dim);
   dsp_table_add_columns(table, time_columns);

@@ -31,6 +31,11 @@ typedef struct {
                                     asked for */
 } DspInputs;
 
+/* The degrees of a plan as members of "degrees". */
+enum { DSP_N_DEGREE_KEYS = 7 };
+extern const char *const dsp_degree_keys[];
+DspValue dsp_degree_value(const DspPlan *plan, guint index);
+
 /* The columns of rows of DspResult for this model; `compared`: with those of a
  * comparison. Without rows. Free with dsp_table_free. */
 DspTable *dsp_result_table(const DspModel *model, gboolean compared);
