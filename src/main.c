@@ -12,6 +12,7 @@ static const DspCommand *const commands[] = {
     &dsp_command_list,
     &dsp_command_show,
     &dsp_command_topo,
+    &dsp_command_trace,
     &dsp_command_complete,
     &dsp_command_help,
     NULL,

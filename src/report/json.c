@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON: {"schema", "inputs", "results", ...}. Written here and not by cJSON, whose
- * numbers do not round-trip. One key a line, a group of keys in one line. */
+/* JSON: {"schema", "inputs", "results", ...}. Written here and not by cJSON,
+ * whose numbers do not round-trip. One key a line, a group of keys in one line.
+ */
 #include "report/report.h"
 #include <math.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static void add_escaped(GString *out, gunichar c) {
     g_string_append_unichar(out, c);
 }
 
-static void add_string(GString *out, const char *string) {
+void dsp_json_string(GString *out, const char *string) {
   g_autofree char *valid = g_utf8_make_valid(string, -1);
   g_string_append_c(out, '"');
   for (const char *s = valid; *s; s = g_utf8_next_char(s))
@@ -25,7 +26,7 @@ static void add_string(GString *out, const char *string) {
 }
 
 static void add_key(GString *out, const char *key) {
-  add_string(out, key);
+  dsp_json_string(out, key);
   g_string_append(out, ": ");
 }
 
@@ -51,7 +52,7 @@ static void add_value(GString *out, DspValue value, guint depth) {
                            value.number);
     break;
   case DSP_VALUE_STRING:
-    add_string(out, value.string);
+    dsp_json_string(out, value.string);
     break;
   case DSP_VALUE_TABLE:
     add_array(out, value.table, depth);
@@ -142,7 +143,7 @@ static void write(const DspReport *report, const DspStyle *style,
                   GString *out) {
   (void)style;
   g_string_append(out, "{\n  \"schema\": ");
-  add_string(out, report->schema);
+  dsp_json_string(out, report->schema);
   g_string_append(out, ",\n  ");
   add_section(out, "provenance", report->provenance);
   add_section(out, "inputs", report->inputs);

@@ -126,6 +126,9 @@ extern const char *const dsp_format_names[];
 /* The format whose suffix `file` (may be NULL) ends with; text if none. */
 const DspFormat *dsp_format_of_file(const char *file);
 
+/* `string` quoted and escaped as JSON has it. */
+void dsp_json_string(GString *out, const char *string);
+
 /* One table as CSV; its first line; one row. */
 void dsp_csv_write(const DspTable *table, GString *out);
 void dsp_csv_header(const DspTable *table, GString *out);

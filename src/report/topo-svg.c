@@ -3,6 +3,7 @@
  * column for each GPU; a GPU's NIC, PCIe switch and leaf switch stand above
  * it, NVLinks below. Colours are those of Okabe and Ito, which the colour-blind
  * tell apart, and kinds of links differ in their dashes too. */
+#include "report/svg.h"
 #include "report/text.h"
 #include "report/topo.h"
 #include <math.h>
@@ -49,21 +50,9 @@ typedef struct {
 
 /* --- SVG ----------------------------------------------------------------- */
 
-/* The one way of text from outside into the document. */
-static void add_escaped(GString *out, const char *text) {
-  static const DspStyle style = {.utf8 = TRUE};
-  g_autofree char *clean = dsp_text_clean(&style, text);
-  g_autofree char *escaped = g_markup_escape_text(clean, -1);
-  g_string_append(out, escaped);
-}
-
 static void add_text(Picture *p, double x, double y, int size,
                      const char *attributes, const char *text) {
-  g_string_append_printf(p->out,
-                         "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\"%s>", x,
-                         y, size, attributes);
-  add_escaped(p->out, text);
-  g_string_append(p->out, "</text>\n");
+  dsp_svg_text(p->out, x, y, size, attributes, text);
 }
 
 /* Wider where there is more bandwidth. */
@@ -421,21 +410,6 @@ static void add_titles(Picture *p) {
   add_contents(p);
 }
 
-static void add_head(Picture *p, double height, GString *out) {
-  g_string_append_printf(
-      out,
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
-      "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
-      "font-family=\"Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', "
-      "sans-serif\" fill=\"#1a1a1a\">\n<title>",
-      p->width, height, p->width, height);
-  add_escaped(out, p->c->name);
-  g_string_append(out, "</title>\n<desc>");
-  add_escaped(out, p->c->title);
-  g_string_append(out, "</desc>\n<rect width=\"100%\" height=\"100%\" "
-                       "fill=\"#ffffff\"/>\n");
-}
-
 void dsp_topo_svg(const DspReport *report, const DspStyle *style,
                   GString *out) {
   const DspTopoText *text = report->data;
@@ -452,7 +426,8 @@ void dsp_topo_svg(const DspReport *report, const DspStyle *style,
   add_boxes(&p);
   add_fabric(&p);
   const double end = add_legend(&p);
-  add_head(&p, end + MARGIN - LEGEND_LINE / 2.0, out);
+  dsp_svg_head(out, p.width, end + MARGIN - LEGEND_LINE / 2.0, p.c->name,
+               p.c->title);
   g_string_append_len(out, body->str, (gssize)body->len);
   g_string_append(out, "</svg>\n");
 }

@@ -76,19 +76,32 @@ static void add_life(const Lives *lives, const DspSegment *segment, gsize i,
     add(&dead[lives->last[i] + 1], t, 1);
 }
 
-static Alive peak_of(const Lives *lives, const DspSegment *segment) {
+/* What is alive in each step of the first repetition. The caller frees. */
+static Alive *alive_of(const Lives *lives, const DspSegment *segment) {
   guint n = segment->steps->len;
   g_autofree Alive *born = g_new0(Alive, n + 2), *dead = g_new0(Alive, n + 2);
-  Alive now = {0, 0}, peak = {0, 0};
+  Alive *alive = g_new0(Alive, n + 1), now = {0, 0};
   find_lives(lives, segment);
   for (gsize i = 0; i < lives->schedule->tensors->len; i++)
     add_life(lives, segment, i, born, dead);
   for (guint i = 0; i < n; i++) {
     now.activations += born[i].activations - dead[i].activations;
     now.buffers += born[i].buffers - dead[i].buffers;
-    if (now.activations + now.buffers > peak.activations + peak.buffers)
-      peak = now;
+    alive[i] = now;
   }
+  return alive;
+}
+
+static int64_t sum(const Alive *alive) {
+  return alive->activations + alive->buffers;
+}
+
+static Alive peak_of(const Lives *lives, const DspSegment *segment) {
+  g_autofree Alive *alive = alive_of(lives, segment);
+  Alive peak = {0, 0};
+  for (guint i = 0; i < segment->steps->len; i++)
+    if (sum(&alive[i]) > sum(&peak))
+      peak = alive[i];
   return peak;
 }
 
@@ -107,35 +120,43 @@ static gboolean is_mirror(const DspSegment *a, const DspSegment *b) {
   return a->block == b->block && a->pass == DSP_PASS_FORWARD;
 }
 
-static int64_t saved_by_forward(const DspSchedule *schedule,
-                                const DspSegment *segment) {
+/* Saved bytes that a repetition adds: a forward one its own, a backward one
+ * gives them back. */
+static int64_t growth_of(const DspSchedule *schedule,
+                         const DspSegment *segment) {
+  if (segment->pass == DSP_PASS_FORWARD)
+    return saved_bytes(schedule, segment);
   for (guint i = 0; i < schedule->segments->len; i++)
     if (is_mirror(schedule->segments->pdata[i], segment))
-      return segment->repeat *
-             saved_bytes(schedule, schedule->segments->pdata[i]);
+      return -saved_bytes(schedule, schedule->segments->pdata[i]);
   return 0;
 }
 
-/* Walks the segments with what has been saved so far: a forward segment adds
- * its repetitions, a backward one gives them back when it is done. */
-static Alive peak_activations(const DspSchedule *schedule) {
+static Lives lives_new(const DspSchedule *schedule) {
   gsize n = schedule->tensors->len;
-  Lives lives = {schedule, g_new(int, n), g_new(int, n)};
+  return (Lives){schedule, g_new(int, n), g_new(int, n)};
+}
+
+static void lives_clear(Lives *lives) {
+  g_free(lives->first);
+  g_free(lives->last);
+}
+
+/* Walks the segments with what has been saved so far. */
+static Alive peak_activations(const DspSchedule *schedule) {
+  Lives lives = lives_new(schedule);
   Alive peak = {0, 0};
   int64_t saved = 0;
   for (guint i = 0; i < schedule->segments->len; i++) {
     const DspSegment *segment = schedule->segments->pdata[i];
-    gboolean forward = segment->pass == DSP_PASS_FORWARD;
-    int64_t own = forward ? saved_bytes(schedule, segment) : 0;
+    int64_t growth = growth_of(schedule, segment);
     Alive now = peak_of(&lives, segment);
-    now.activations += saved + (segment->repeat - 1) * own;
-    if (now.activations + now.buffers > peak.activations + peak.buffers)
+    now.activations += saved + (segment->repeat - 1) * MAX(growth, 0);
+    if (sum(&now) > sum(&peak))
       peak = now;
-    saved +=
-        forward ? segment->repeat * own : -saved_by_forward(schedule, segment);
+    saved += segment->repeat * growth;
   }
-  g_free(lives.first);
-  g_free(lives.last);
+  lives_clear(&lives);
   return peak;
 }
 
@@ -191,4 +212,27 @@ DspMemoryUse dsp_schedule_memory(const DspSchedule *schedule) {
   use.limit = (int64_t)((double)cluster->gpu->memory_bytes *
                         (1 - cluster->memory_reserved));
   return use;
+}
+
+static int64_t saved_before(const DspSchedule *schedule, guint segment) {
+  int64_t saved = 0;
+  for (guint i = 0; i < segment; i++) {
+    const DspSegment *before = schedule->segments->pdata[i];
+    saved += before->repeat * growth_of(schedule, before);
+  }
+  return saved;
+}
+
+int64_t *dsp_segment_memory(const DspSchedule *schedule, guint index,
+                            int64_t *growth) {
+  const DspSegment *segment = schedule->segments->pdata[index];
+  Lives lives = lives_new(schedule);
+  g_autofree Alive *alive = alive_of(&lives, segment);
+  int64_t *bytes = g_new(int64_t, segment->steps->len + 1);
+  int64_t saved = saved_before(schedule, index);
+  for (guint i = 0; i < segment->steps->len; i++)
+    bytes[i] = saved + sum(&alive[i]);
+  *growth = growth_of(schedule, segment);
+  lives_clear(&lives);
+  return bytes;
 }

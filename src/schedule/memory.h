@@ -32,4 +32,10 @@ typedef struct {
  * them. */
 DspMemoryUse dsp_schedule_memory(const DspSchedule *schedule);
 
+/* Bytes of activations, their gradients and buffers that a rank holds in each
+ * step of the first repetition of segment `index`, those that earlier segments
+ * saved included; every repetition adds *growth. The caller frees. */
+int64_t *dsp_segment_memory(const DspSchedule *schedule, guint index,
+                            int64_t *growth);
+
 #endif
