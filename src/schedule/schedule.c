@@ -425,7 +425,8 @@ static void build_forward(DspBuilder *builder, Part *part, gboolean last) {
         dsp_tensor(builder, part->in[i])->saved = TRUE;
 }
 
-/* The recomputed outputs are the ones that the next part has a gradient of. */
+/* The recomputed outputs are the ones that the next part has a gradient of, and
+ * that the next repetition takes one of. */
 static void build_recompute(DspBuilder *builder, Part *part, gboolean last) {
   builder->pass = DSP_PASS_RECOMPUTE;
   part->tape = g_array_new(FALSE, FALSE, sizeof(DspCall));
@@ -442,6 +443,7 @@ static void build_recompute(DspBuilder *builder, Part *part, gboolean last) {
     if (out[i] >= 0)
       g_array_index(builder->gradients, int, out[i]) =
           g_array_index(builder->gradients, int, part->out[i]);
+  memcpy(part->out, out, sizeof out);
 }
 
 static void build_backward(DspBuilder *builder, Part *part, gboolean last) {
