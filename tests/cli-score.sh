@@ -33,6 +33,89 @@ sed 's/"hgx-h200-roce"/"zebra"/' h200-steps.json > zebra.json
 expect 0 '^  *10  step: no cluster .zebra. is installed' '' score zebra.json
 expect 1 . 'no point could be predicted' score zebra.json --fail-above 99
 
+# Logs of nccl-tests, as pasted from a terminal, in text and JSON: the faulty
+# run as its program would have told it, and twice as fast a one.
+# to_log GROUP FACTOR: rows of results of the points of a group.
+to_log() {
+  tr '}' '\n' < collectives.json | grep "\"$1\"" |
+    sed 's/.*"bytes": \([0-9]*\).*"time_us": \([0-9.]*\).*/\1 \2/' |
+    awk -v factor="$2" '{ t = $2 / factor; a = $1 / t / 1000
+      printf "%12d %12d    half     sum      -1 %9.2f %7.2f %7.2f      0", \
+        $1, $1 / 2, t, a, a * 1.75
+      printf " %9.2f %7.2f %7.2f      0\n", t, a, a * 1.75 }'
+}
+heading() {
+  cat << 'END'
+root@box:/opt/nccl-tests# ./build/all_reduce_perf -b 512 -e 512M -f 2 -g 8 -d half
+# nThread 1 nGpus 8 minBytes 512 maxBytes 536870912 step: 2(factor) warmup iters: 5
+#
+# Using devices
+END
+  for i in 0 1 2 3 4 5 6 7; do
+    echo "#  Rank  $i Group  0 Pid   4711 on        box device  $i [0x0$i] NVIDIA L40S"
+  done
+  cat << 'END'
+NCCL version 2.27.3+cuda12.8
+#
+#                                                              out-of-place                       in-place
+#       size         count      type   redop    root     time   algbw   busbw #wrong     time   algbw   busbw #wrong
+#        (B)    (elements)                               (us)  (GB/s)  (GB/s)            (us)  (GB/s)  (GB/s)
+END
+}
+{
+  heading
+  to_log aic-l40s-pcie-all_reduce-8-nccl2.27.3 1
+  echo '# Out of bounds values : 0 OK'
+  echo '# Avg bus bandwidth    : 0.98'
+} > slow.txt
+expect 1 '^  *[0-9]\.[0-9]*  *[0-9.]*  [0-9.]* MiB .* slow .* slow.txt all_reduce$' \
+  '1 of 1 runs are unhealthy' score --health slow.txt --cluster l40s-pcie
+expect 1 '"unhealthy": true' . score --health slow.txt -c l40s-pcie \
+  --format json
+{
+  heading
+  to_log aic-l40s-pcie-all_reduce-8-nccl2.27.3 10
+} > good.txt
+expect 0 ' ok .* good.txt all_reduce$' '' \
+  score --health good.txt --cluster l40s-pcie
+expect 1 ' ok .* good.txt all_reduce$' '1 of 2 runs are unhealthy' \
+  score --health slow.txt good.txt --cluster l40s-pcie
+expect 0 ' ok .* two-nodes.txt all_reduce$' '' score --health \
+  "$DSP_TEST_SOURCE/tests/data/calibrate/two-nodes.txt" --cluster dgx-h100
+expect 0 ' ok .* one-node.json all_to_all$' '' score --health \
+  "$DSP_TEST_SOURCE/tests/data/calibrate/one-node.json" --cluster dgx-h100
+expect 0 '^  collective  *[0-9]* .*  all$' '' score good.txt -c l40s-pcie
+# A profile of one's own; what a log does not tell; what it contradicts.
+cp "$DSP_TEST_SOURCE/hwprofiles/l40s-pcie.json" own.json
+expect 0 ' ok .* good.txt' '' score --health good.txt --cluster ./own.json
+to_log aic-l40s-pcie-all_reduce-8-nccl2.27.3 1 > bare.txt
+expect 2 '' "option '--cluster' must say on which machine it ran" \
+  score --health bare.txt -N 1 -g 8
+expect 2 '' "'--collective' must say which collective ran" \
+  score --health bare.txt -c l40s-pcie -N 1 -g 8
+expect 1 ' slow ' . score --health bare.txt -c l40s-pcie -N 1 -g 8 \
+  --collective all_reduce
+expect 3 '' 'slow.txt:1:[0-9]*: this is all_reduce, and not all_to_all' \
+  score --health slow.txt -c l40s-pcie --collective all_to_all
+expect 1 'no cluster .zebra. is installed\|^# 0 of 0 runs' 'no run of' \
+  score --health good.txt -c zebra
+
+# Intervals: those shipped, those of others, and a file of one's own.
+expect 0 '^  collective .* inside\|inside  class$' '' score collectives.json
+expect 0 '"in_interval": \(true\|false\)' '' \
+  score collectives.json --format json
+expect 0 '"in_interval": [01]' '' score collectives.json --format json
+expect 0 '^  collective ' '' score --held-out collectives.json
+mkdir -p data/hwprofiles/residuals
+expect 0 '^  collective ' '' score collectives.json h200-steps.json \
+  --residuals data/hwprofiles/residuals/measured.json
+expect 0 '^    likely  ' '' predict "$tiny" dgx-a100-80 --gpus 8 --interval -q
+dspsim score collectives.json --format csv > shipped.csv
+DSPSIM_PATH=data:$DSPSIM_PATH dspsim score collectives.json --format csv > own.csv
+! cmp -s shipped.csv own.csv || fail 'residuals of one'"'"'s own are not taken'
+expect 4 '' "option '--residuals': cannot write 'no/such" \
+  score collectives.json --residuals no/such/file.json
+
 # Usage, and bad files.
 expect 2 '' 'score what?' score
 expect 2 '' "option '--by': no key 'bnad', did you mean 'band'" \

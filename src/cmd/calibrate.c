@@ -83,8 +83,10 @@ static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
 
 static GPtrArray *load(const Options *options, const char *cluster,
                        char *const *names, GError **error) {
+  g_autofree char *name = cluster ? dsp_calibrate_name(cluster) : NULL;
   if (*names)
-    return dsp_measured_load(names, cluster, &options->log, error);
+    return dsp_measured_load(names, name, cluster ? &options->log : NULL,
+                             error);
   g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
               "calibrate to what? usage: dspsim calibrate CLUSTER FILE...");
   return NULL;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/measured.h"
-#include "measurement/calibrate.h"
 #include "measurement/nccl-log.h"
 #include "schedule/collective.h"
 
@@ -20,14 +19,18 @@ static void free_file(gpointer file) {
   dsp_measurements_free(file);
 }
 
+static DspMeasurements *load_log(const char *file, const char *cluster,
+                                 const DspLogOptions *options, GError **error) {
+  const DspNcclLogOptions log = {cluster, options->nodes,
+                                 options->gpus_per_node, options->collective};
+  return dsp_nccl_log_load(file, &log, error);
+}
+
 GPtrArray *dsp_measured_load(char *const *names, const char *cluster,
                              const DspLogOptions *options, GError **error) {
   g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(free_file);
-  g_autofree char *name = cluster ? dsp_calibrate_name(cluster) : NULL;
-  const DspNcclLogOptions log = {name, options->nodes, options->gpus_per_node,
-                                 options->collective};
   for (; *names; names++) {
-    DspMeasurements *file = cluster ? dsp_nccl_log_load(*names, &log, error)
+    DspMeasurements *file = options ? load_log(*names, cluster, options, error)
                                     : dsp_measurements_load(*names, error);
     if (!file)
       return NULL;

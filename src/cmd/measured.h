@@ -18,8 +18,9 @@ extern const DspOption dsp_log_options[];
 #define DSP_LOG_GROUP(offset)                                                  \
   { "What ran, in logs of nccl-tests", dsp_log_options, offset }
 
-/* Reads the files; logs are of `cluster` (a name or a path), without which
- * there can be none. g_ptr_array_unref. */
+/* Reads the files (DspMeasurements). Points of logs call the cluster
+ * `cluster`, NULL: it is not told; without `options` there can be none.
+ * g_ptr_array_unref. */
 GPtrArray *dsp_measured_load(char *const *names, const char *cluster,
                              const DspLogOptions *options, GError **error);
 

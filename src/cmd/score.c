@@ -24,7 +24,7 @@ static const DspOption score_options[] = {
      "what points are told apart by", "of each kind", NULL},
     {"points", 'p', &dsp_option_flag, AT(points), NULL, "every point", NULL,
      NULL},
-    {"groups", 'g', &dsp_option_flag, AT(groups), NULL,
+    {"groups", 'G', &dsp_option_flag, AT(groups), NULL,
      "every group of points that differ in one thing", NULL, NULL},
     {"trust", 't', &dsp_option_enum, AT(trust), "TRUST",
      "the least trusted points that count", "healthy", trust_names},
@@ -115,7 +115,8 @@ static const guint trusts[] = {
     DSP_TRUST_ALL};
 
 static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
-                       const DspScore *score, GError **error) {
+                       const DspScore *score, const DspResiduals *residuals,
+                       GError **error) {
   const Options *options = invocation->options;
   DspScoreAnswer all = {.files = files,
                         .score = score,
@@ -124,7 +125,8 @@ static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
                         .by = options->by,
                         .tell_points = options->points,
                         .tell_groups = options->groups,
-                        .tell_health = options->health};
+                        .tell_health = options->health,
+                        .residuals = residuals};
   dsp_score_answer_fill(&all);
   const gboolean answered =
       write_answer(invocation, &all, error) && judge(options, &all, error);
@@ -134,18 +136,17 @@ static gboolean answer(const DspInvocation *invocation, const GPtrArray *files,
 
 /* --- intervals ----------------------------------------------------------- */
 
-/* Without the shipped file there are no intervals. */
+/* Sets *residuals to the shipped ones, without which there are no intervals. */
 static gboolean find_intervals(const Options *options, DspScore *score,
-                               GError **error) {
+                               DspResiduals **residuals, GError **error) {
   g_autoptr(GError) cause = NULL;
-  g_autofree DspResiduals *residuals = NULL;
   if (options->held_out) {
     dsp_score_intervals_held_out(score);
     return TRUE;
   }
-  residuals = dsp_residuals_load(DSP_RESIDUALS_NAME, &cause);
-  if (residuals) {
-    dsp_score_intervals(score, residuals);
+  *residuals = dsp_residuals_load(DSP_RESIDUALS_NAME, &cause);
+  if (*residuals) {
+    dsp_score_intervals(score, *residuals);
     return TRUE;
   }
   if (!g_error_matches(cause, DSP_ERROR, DSP_ERROR_USAGE)) {
@@ -187,13 +188,14 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   const Options *options = invocation->options;
   g_autoptr(GPtrArray) files = NULL;
   g_autoptr(DspScore) score = NULL;
+  g_autofree DspResiduals *residuals = NULL;
   return check(invocation, error) &&
          (files = dsp_measured_load(invocation->operands, options->cluster,
                                     &options->log, error)) &&
          (score = dsp_score_new(files, error)) &&
          write_residuals(options, files, score, error) &&
-         find_intervals(options, score, error) &&
-         answer(invocation, files, score, error);
+         find_intervals(options, score, &residuals, error) &&
+         answer(invocation, files, score, residuals, error);
 }
 
 const DspCommand dsp_command_score = {

@@ -73,8 +73,8 @@ gboolean dsp_log_row(DspLog *log, DspLogMark at, int64_t bytes, double time_us,
   const DspLogRow row = {at, log->collective, bytes, time_us};
   if (wrong > 0)
     return dsp_log_fail(log, at, error,
-                        "%.15g elements came out wrong: this machine is not to "
-                        "be calibrated to",
+                        "%.15g elements came out wrong: this machine is not in "
+                        "order, however fast it is",
                         wrong);
   if (bytes == 0)
     return TRUE;
@@ -148,7 +148,7 @@ static gboolean add_point(const DspLog *log, const DspLogRow *row, cJSON *place,
 static cJSON *make_place(const DspLog *log, int64_t nodes, int64_t per_node) {
   cJSON *place = cJSON_CreateObject();
   cJSON_AddStringToObject(place, "kind", "collective");
-  cJSON_AddStringToObject(place, "cluster", log->options->cluster);
+  cJSON_AddStringToObject(place, "cluster", "log");
   cJSON_AddNumberToObject(place, "nodes", (double)nodes);
   cJSON_AddNumberToObject(place, "gpus_per_node", (double)per_node);
   if (log->version) {
@@ -171,6 +171,10 @@ static cJSON *make_document(const DspLog *log, GError **error) {
   }
   if (!find_place(log, &nodes, &per_node, error))
     return NULL;
+  if (!log->options->cluster) {
+    need(error, "cluster", "on which machine it ran", log->file);
+    return NULL;
+  }
   cJSON *root = cJSON_CreateObject(), *place = make_place(log, nodes, per_node);
   cJSON_AddStringToObject(root, "schema", "dspsim.measurements/1");
   cJSON_AddStringToObject(root, "title", "nccl-tests");
@@ -185,6 +189,15 @@ static cJSON *make_document(const DspLog *log, GError **error) {
   if (!done)
     g_clear_pointer(&root, cJSON_Delete);
   return root;
+}
+
+/* Unlike in files, it may be a path. */
+static void set_cluster(DspMeasurements *m, const char *cluster) {
+  for (guint i = 0; i < m->points->len; i++) {
+    char **name = &g_array_index(m->points, DspPoint, i).collective.cluster;
+    g_free(*name);
+    *name = g_strdup(cluster);
+  }
 }
 
 /* By way of the one reader of measurements, so that there is no second idea of
@@ -202,6 +215,7 @@ static DspMeasurements *convert(const DspLog *log, const char *text,
   DspMeasurements *m = json ? dsp_measurements_read(json, error) : NULL;
   if (!m)
     return NULL;
+  set_cluster(m, log->options->cluster);
   g_free(m->sha256);
   m->sha256 = g_compute_checksum_for_data(G_CHECKSUM_SHA256,
                                           (const guchar *)text, length);

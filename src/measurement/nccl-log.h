@@ -9,7 +9,8 @@
 /* What a log does not tell. Where it tells what is also given here, the two
  * must agree. */
 typedef struct {
-  const char *cluster;          /* that it ran on: a log never tells */
+  const char *cluster; /* that it ran on: a log never tells, so that without
+                          it (NULL) there can be none */
   int64_t nodes, gpus_per_node; /* 0: as its list of devices has it */
   int collective;               /* DspCollective, -1: as its name has it */
 } DspNcclLogOptions;

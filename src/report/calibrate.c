@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/calibrate.h"
+#include "report/measured.h"
 #include "report/text.h"
 #include <math.h>
 #include <string.h>
@@ -228,17 +229,6 @@ static const DspColumn point_columns[] = {
     {NULL},
 };
 
-static DspValue get_file(gconstpointer row, guint index) {
-  const DspMeasurements *m = row;
-  const char *const texts[] = {m->file, m->title, m->sha256};
-  return dsp_string(texts[index]);
-}
-
-static const DspColumn file_columns[] = {{NULL, "file", get_file, 0},
-                                         {NULL, "title", get_file, 1},
-                                         {NULL, "sha256", get_file, 2},
-                                         {NULL}};
-
 /* The row of inputs is the DspCalibrateTables. */
 static DspValue get_asked(gconstpointer row, guint index) {
   const DspCalibrateAnswer *a = ((const DspCalibrateTables *)row)->answer;
@@ -270,28 +260,18 @@ static const DspColumn input_columns[] = {
 
 /* --- tables -------------------------------------------------------------- */
 
-static DspTable *table_of(const DspColumn *columns, const GArray *rows) {
-  DspTable *table = dsp_table_new(columns);
-  const guint size = g_array_get_element_size((GArray *)rows);
-  for (guint i = 0; i < rows->len; i++)
-    dsp_table_add_row(table, rows->data + (gsize)i * size);
-  return table;
-}
-
 void dsp_calibrate_tables_init(DspCalibrateTables *t,
                                const DspCalibrateAnswer *a) {
   *t = (DspCalibrateTables){
       .answer = a,
       .inputs = dsp_table_new(input_columns),
-      .files = dsp_table_new(file_columns),
+      .files = dsp_measured_table(a->files),
       .excluded = dsp_table_new(group_columns),
-      .constants = table_of(constant_columns,
-                            dsp_calibration_constants(calibration(a, 0))),
-      .bands = table_of(band_columns, a->bands),
-      .points = table_of(point_columns, a->points),
+      .constants = dsp_array_table(
+          constant_columns, dsp_calibration_constants(calibration(a, 0))),
+      .bands = dsp_array_table(band_columns, a->bands),
+      .points = dsp_array_table(point_columns, a->points),
   };
-  for (guint i = 0; i < a->files->len; i++)
-    dsp_table_add_row(t->files, a->files->pdata[i]);
   for (guint i = 0; a->excluded && i < a->excluded->len; i++)
     dsp_table_add_row(t->excluded, a->excluded->pdata[i]);
   dsp_table_add_row(t->inputs, t);
@@ -305,17 +285,6 @@ void dsp_calibrate_tables_clear(DspCalibrateTables *t) {
 }
 
 /* --- text ---------------------------------------------------------------- */
-
-static void add_files(const DspCalibrateAnswer *a, const DspStyle *style,
-                      GString *out) {
-  for (guint i = 0; i < a->files->len; i++) {
-    const DspMeasurements *m = a->files->pdata[i];
-    g_autofree char *line =
-        g_strdup_printf("%s, %u points: %s", m->file, m->points->len, m->title);
-    g_string_append(out, "# file     ");
-    dsp_text_wrap(out, style, "#", 11, line);
-  }
-}
 
 static void add_training(const DspCalibrateAnswer *a, GString *out) {
   guint clusters, skipped;
@@ -423,7 +392,7 @@ static void add_errors(const DspCalibrateAnswer *a, const DspStyle *style,
 void dsp_calibrate_text(const DspReport *report, const DspStyle *style,
                         GString *out) {
   const DspCalibrateAnswer *a = report->data;
-  add_files(a, style, out);
+  dsp_measured_text(a->files, style, out);
   if (a->in_turn) {
     g_string_append(
         out, "#\n# Every cluster foretold with constants that are "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A score as text. */
+#include "report/measured.h"
 #include "report/score.h"
 #include "report/text.h"
 #include <math.h>
@@ -180,8 +181,10 @@ static void add_run(DspGrid *grid, const DspRunHealth *r) {
   dsp_grid_number(grid, FACTOR, r->worst);
   dsp_grid_cell(grid, "%s", bytes);
   dsp_grid_cell(grid, "%u", r->n);
+  dsp_grid_cell(grid, r->unhealthy ? "slow" : "ok");
   dsp_grid_cell(grid, "%s", dsp_trust_names[p->trust]);
   dsp_grid_cell(grid, "%s", name);
+  dsp_grid_colour(grid, r->unhealthy ? DSP_TEXT_BEST : DSP_TEXT_PLAIN);
 }
 
 static void add_health(const DspScoreAnswer *a, const DspStyle *style,
@@ -189,14 +192,13 @@ static void add_health(const DspScoreAnswer *a, const DspStyle *style,
   static const DspTextColumn columns[] = {
       {"slower", "times", FALSE}, {"at worst", "times", FALSE},
       {"at", "", FALSE},          {"sizes", "", FALSE},
-      {"marked", "", TRUE},       {"run", "", TRUE}};
+      {"which is", "", TRUE},     {"marked", "", TRUE},
+      {"run", "", TRUE}};
   g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
   guint unhealthy = 0;
   for (guint i = 0; i < a->runs->len; i++) {
     const DspRunHealth *r = &g_array_index(a->runs, DspRunHealth, i);
-    if (!r->unhealthy)
-      continue;
-    unhealthy++;
+    unhealthy += r->unhealthy;
     add_run(grid, r);
   }
   g_string_append_printf(
@@ -205,22 +207,11 @@ static void add_health(const DspScoreAnswer *a, const DspStyle *style,
       "machine should be: more than\n# %.2g times in the "
       "median of sizes of 1 MiB and more.\n",
       unhealthy, a->runs->len, DSP_HEALTH_THRESHOLD);
-  if (unhealthy)
+  if (a->runs->len)
     dsp_grid_print(grid, out);
 }
 
 /* --- the whole ----------------------------------------------------------- */
-
-static void add_files(const DspScoreAnswer *a, const DspStyle *style,
-                      GString *out) {
-  for (guint i = 0; i < a->files->len; i++) {
-    const DspMeasurements *m = a->files->pdata[i];
-    g_autofree char *line =
-        g_strdup_printf("%s, %u points: %s", m->file, m->points->len, m->title);
-    g_string_append(out, "# file     ");
-    dsp_text_wrap(out, style, "#", 11, line);
-  }
-}
 
 static void add_reasons(const DspScoreAnswer *a, const DspStyle *style,
                         GString *out) {
@@ -246,7 +237,7 @@ static void add_summary(const DspScoreAnswer *a, const DspStyle *style,
 void dsp_score_text(const DspReport *report, const DspStyle *style,
                     GString *out) {
   const DspScoreAnswer *a = report->data;
-  add_files(a, style, out);
+  dsp_measured_text(a->files, style, out);
   if (a->tell_points)
     add_points(a, style, out);
   if (a->tell_groups)

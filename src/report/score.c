@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/score.h"
+#include "report/measured.h"
 #include <math.h>
 #include <string.h>
 
@@ -34,8 +35,17 @@ static GArray *summarise(const DspScoreAnswer *a) {
   return summary;
 }
 
+static void add_residuals(GArray *read, const DspResiduals *residuals) {
+  if (!residuals)
+    return;
+  const DspInventoryFile file = {"hwprofiles/residuals", DSP_RESIDUALS_NAME,
+                                 residuals->sha256};
+  g_array_append_val(read, file);
+}
+
 void dsp_score_answer_fill(DspScoreAnswer *a) {
   a->read = dsp_inventory_files(a->score->inventory);
+  add_residuals(a->read, a->residuals);
   a->kinds = dsp_score_classes(a->score, a->trusts, "kind");
   a->classes = dsp_score_classes(a->score, a->trusts, a->by);
   a->apart = dsp_score_classes(a->score, DSP_TRUST_ALL & ~a->trusts, "trust");
@@ -242,23 +252,6 @@ static const DspColumn health_columns[] = {
 
 /* --- inputs -------------------------------------------------------------- */
 
-static DspValue get_file(gconstpointer row, guint index) {
-  const DspMeasurements *m = row;
-  const char *const texts[] = {m->file, m->title, m->sha256};
-  return dsp_string(texts[index]);
-}
-
-static DspValue get_n_points(gconstpointer row, guint index) {
-  (void)index;
-  return dsp_integer(((const DspMeasurements *)row)->points->len);
-}
-
-static const DspColumn file_columns[] = {{NULL, "file", get_file, 0},
-                                         {NULL, "title", get_file, 1},
-                                         {NULL, "points", get_n_points, 0},
-                                         {NULL, "sha256", get_file, 2},
-                                         {NULL}};
-
 static DspValue get_read(gconstpointer row, guint index) {
   const DspInventoryFile *f = row;
   const char *const texts[] = {f->folder, f->name, f->sha256};
@@ -289,28 +282,17 @@ static const DspColumn input_columns[] = {{NULL, "trust", get_asked, 0},
 
 /* --- tables -------------------------------------------------------------- */
 
-/* A table of all elements of the array. */
-static DspTable *table_of(const DspColumn *columns, const GArray *rows) {
-  DspTable *table = dsp_table_new(columns);
-  const guint size = g_array_get_element_size((GArray *)rows);
-  for (guint i = 0; i < rows->len; i++)
-    dsp_table_add_row(table, rows->data + (gsize)i * size);
-  return table;
-}
-
 void dsp_score_tables_init(DspScoreTables *t, const DspScoreAnswer *a) {
   *t = (DspScoreTables){
       .answer = a,
       .inputs = dsp_table_new(input_columns),
-      .files = dsp_table_new(file_columns),
-      .read = table_of(read_columns, a->read),
-      .results = table_of(point_columns, a->score->points),
-      .summary = table_of(class_columns, a->summary),
-      .groups = table_of(group_columns, a->groups),
-      .health = table_of(health_columns, a->runs),
+      .files = dsp_measured_table(a->files),
+      .read = dsp_array_table(read_columns, a->read),
+      .results = dsp_array_table(point_columns, a->score->points),
+      .summary = dsp_array_table(class_columns, a->summary),
+      .groups = dsp_array_table(group_columns, a->groups),
+      .health = dsp_array_table(health_columns, a->runs),
   };
-  for (guint i = 0; i < a->files->len; i++)
-    dsp_table_add_row(t->files, a->files->pdata[i]);
   dsp_table_add_row(t->inputs, t);
 }
 

@@ -14,6 +14,7 @@ typedef struct {
   guint trusts;
   const char *by; /* keys, NULL: the usual ones */
   gboolean tell_points, tell_groups, tell_health; /* in text */
+  const DspResiduals *residuals; /* that were read for intervals, or NULL */
   /* ----- */
   GArray *read;     /* DspInventoryFile */
   GArray *kinds;    /* DspScoreClass, one a kind */
