@@ -55,10 +55,11 @@ static gboolean is_core(const DspOp *op, int stream) {
                             op->source == stream);
 }
 
-/* Columns before the stream's first core, rows after its last; what lies
- * between or has no core is whole on every rank. */
+/* Columns before the stream's first core, rows at the first product after its
+ * last; what lies between, follows or has no core is whole on every rank. */
 static void set_splits(DspStage *stage, int stream) {
   guint first = stage->n_ops, last = 0;
+  gboolean closed = FALSE;
   for (guint i = 0; i < stage->n_ops; i++) {
     if (!is_core(&stage->ops[i], stream))
       continue;
@@ -67,8 +68,11 @@ static void set_splits(DspStage *stage, int stream) {
   }
   for (guint i = 0; first < stage->n_ops && i < stage->n_ops; i++) {
     DspOp *op = &stage->ops[i];
-    if (op->kind == DSP_OP_LINEAR && (int)op->stream == stream)
-      op->tp = i < first ? DSP_TP_COLUMN : i > last ? DSP_TP_ROW : DSP_TP_NONE;
+    if (op->kind != DSP_OP_LINEAR || (int)op->stream != stream)
+      continue;
+    gboolean row = i > last && !closed;
+    op->tp = i < first ? DSP_TP_COLUMN : row ? DSP_TP_ROW : DSP_TP_NONE;
+    closed |= row;
   }
 }
 

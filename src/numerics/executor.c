@@ -368,12 +368,18 @@ static gpointer run_rank(gpointer data) {
  * ------------------------------------------------------------------------------------
  */
 
+static gboolean has_weights(const DspStep *step) {
+  return step->role == DSP_ROLE_COMPUTE &&
+         (step->kind == DSP_STEP_GEMM ||
+          (step->op && step->op->kind == DSP_OP_QK_NORM));
+}
+
 static void find_products(DspRun *run) {
   for (guint i = 0; i < run->schedule->segments->len; i++) {
     const DspSegment *segment = run->schedule->segments->pdata[i];
     const DspStep *steps = dsp_segment_steps(segment);
     for (guint j = 0; j < segment->steps->len; j++)
-      if (steps[j].kind == DSP_STEP_GEMM && steps[j].role == DSP_ROLE_COMPUTE &&
+      if (has_weights(&steps[j]) &&
           !g_hash_table_contains(run->products, steps[j].op))
         g_hash_table_insert(run->products, (gpointer)steps[j].op,
                             (gpointer)&steps[j]);

@@ -32,7 +32,7 @@ struct DspRun {
   DspCarrier *carrier;
   DspDtype dtype;
   GHashTable *products; /* DspOp -> the first DspStep that multiplies by its
-                           weights */
+                           weights, or by its scales of q and k */
   int zero;             /* stage of ZeRO, 0 in inference */
   int output_tensor;
   double scale_error; /* factor on attention scores, 1 but in tests */

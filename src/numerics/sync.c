@@ -34,6 +34,22 @@ static void append_divided(const DspRank *rank, const DspOp *op, int64_t first,
     }
 }
 
+/* Ranks of a tensor group use the same scales of q and k for other heads. */
+static gboolean is_of_heads(const DspRank *rank, const DspOp *op) {
+  const DspStep *step = g_hash_table_lookup(rank->run->products, op);
+  return op->kind == DSP_OP_QK_NORM && step &&
+         tensor(rank, step->inputs[0])->split > 1;
+}
+
+static gboolean is_of_kind(const DspRank *rank, const DspOp *op,
+                           DspWeights kind) {
+  if (op->parameters == 0)
+    return FALSE;
+  if (kind == DSP_WEIGHTS_OF_HEADS)
+    return is_of_heads(rank, op);
+  return is_divided(rank, op) == (kind == DSP_WEIGHTS_DIVIDED);
+}
+
 int64_t *dsp_flat_weights(const DspRank *rank, const DspBlock *block,
                           int64_t repetition, DspWeights kind, int64_t *n) {
   GArray *list = g_array_new(FALSE, FALSE, sizeof(int64_t));
@@ -41,10 +57,9 @@ int64_t *dsp_flat_weights(const DspRank *rank, const DspBlock *block,
     for (guint j = 0; j < block->stages[i].n_ops; j++) {
       const DspOp *op = &block->stages[i].ops[j];
       int64_t first = dsp_data_offset(rank->run->data, block, repetition, op);
-      gboolean divided = is_divided(rank, op);
-      if (op->parameters == 0 || divided != (kind == DSP_WEIGHTS_DIVIDED))
+      if (!is_of_kind(rank, op, kind))
         continue;
-      if (divided)
+      if (kind == DSP_WEIGHTS_DIVIDED)
         append_divided(rank, op, first, list);
       else
         for (int64_t k = first; k < first + op->parameters; k++)

@@ -48,20 +48,51 @@ static DspAxisName sharded_axis(const DspPlan *plan) {
 }
 
 DspAxisName dsp_weights_axis(const DspPlan *plan, DspWeights weights) {
-  return weights == DSP_WEIGHTS_DIVIDED ? sharded_axis(plan)
-                                        : DSP_AXIS_REPLICAS;
+  switch (weights) {
+  case DSP_WEIGHTS_DIVIDED:
+    return sharded_axis(plan);
+  case DSP_WEIGHTS_OF_HEADS:
+    return DSP_AXIS_TP;
+  default:
+    return DSP_AXIS_REPLICAS;
+  }
+}
+
+/* Scales of q and k, which ranks that divide heads share. */
+static int64_t head_parameters(const DspBuilder *builder,
+                               const DspBlock *block) {
+  int64_t n = 0;
+  for (guint i = 0; i < block->n_stages; i++) {
+    const DspStage *stage = &block->stages[i];
+    gboolean divided = dsp_stage_split(builder, stage) > 1;
+    for (guint j = 0; divided && j < stage->n_ops; j++)
+      if (stage->ops[j].kind == DSP_OP_QK_NORM)
+        n += stage->ops[j].parameters;
+  }
+  return n;
+}
+
+static int64_t parameters_of(const DspBuilder *builder, const DspBlock *block,
+                             DspWeights weights) {
+  int64_t sharded, replicated;
+  dsp_block_parameters(builder, block, &sharded, &replicated);
+  switch (weights) {
+  case DSP_WEIGHTS_DIVIDED:
+    return sharded;
+  case DSP_WEIGHTS_OF_HEADS:
+    return head_parameters(builder, block);
+  default:
+    return replicated;
+  }
 }
 
 /* A block's weights or gradients in the job's type, padded so that every rank
  * has an equal part, as ZeRO's flat buffers are. */
 static int64_t flat_bytes(const DspBuilder *builder, const DspBlock *block,
                           DspWeights weights) {
-  int64_t ranks =
-      dsp_plan_axis(builder->plan, dsp_weights_axis(builder->plan, weights))
-          .size;
-  int64_t sharded, replicated;
-  dsp_block_parameters(builder, block, &sharded, &replicated);
-  int64_t bytes = (weights == DSP_WEIGHTS_DIVIDED ? sharded : replicated) *
+  DspAxisName axis = dsp_weights_axis(builder->plan, weights);
+  int64_t ranks = dsp_plan_axis(builder->plan, axis).size;
+  int64_t bytes = parameters_of(builder, block, weights) *
                   dsp_dtype_bytes(builder->job->dtype);
   return dsp_flat_part(bytes, ranks) * ranks;
 }
@@ -114,9 +145,20 @@ static int last_compute(const DspBuilder *builder) {
   return last;
 }
 
+/* Ranks that divide heads have each a part of the gradient of what they share,
+ * and add them up, as Megatron-LM does
+ * (core/distributed/finalize_model_grads.py with qk_layernorm). Where the
+ * sequence's ranks divide heads they are replicas anyway. */
+static void sync_heads(DspBuilder *builder, const DspBlock *block, int wait) {
+  if (dsp_split_axis(builder->plan) == DSP_AXIS_TP)
+    emit_sync(builder, DSP_ALL_REDUCE, DSP_WEIGHTS_OF_HEADS,
+              flat_bytes(builder, block, DSP_WEIGHTS_OF_HEADS), wait);
+}
+
 void dsp_sync_after_backward(DspBuilder *builder, const DspBlock *block) {
   int waits[2];
   int last = last_compute(builder);
+  sync_heads(builder, block, last);
   sync_block(builder, builder->plan->zero ? DSP_REDUCE_SCATTER : DSP_ALL_REDUCE,
              block, waits, last);
 }

@@ -143,6 +143,8 @@ typedef enum {
   DSP_WEIGHTS_NONE,
   DSP_WEIGHTS_REPLICATED, /* those that every rank of a tensor group holds */
   DSP_WEIGHTS_DIVIDED,    /* those that it holds a part of */
+  DSP_WEIGHTS_OF_HEADS,   /* replicated ones that it uses for its own heads, and
+                             so has a part of the gradient of */
 } DspWeights;
 
 #define DSP_MAX_INPUTS 7
