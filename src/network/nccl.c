@@ -47,6 +47,12 @@ guint dsp_nccl_place(const DspNcclJob *job, guint gpu) {
   return gpu - dsp_topology_node(job->topology, gpu) * job->node_gpus;
 }
 
+guint dsp_nccl_cpu(const DspNcclJob *job, guint gpu) {
+  const DspCluster *c = job->cluster;
+  return dsp_nccl_place(job, gpu) / (guint)c->gpus_per_pcie_switch /
+         (guint)c->pcie_switches_per_cpu;
+}
+
 guint dsp_nccl_rail(const DspNcclJob *job, guint gpu) {
   const guint gpus = (guint)job->cluster->gpus_per_node;
   const guint rails = (guint)MIN(job->cluster->nics, gpus);

@@ -49,6 +49,8 @@ void dsp_nccl_job_init(DspNcclJob *job, const DspTopology *topology,
  * must be some). */
 guint dsp_nccl_place(const DspNcclJob *job, guint gpu);
 guint dsp_nccl_rail(const DspNcclJob *job, guint gpu);
+/* The CPU of its node that a GPU is below. */
+guint dsp_nccl_cpu(const DspNcclJob *job, guint gpu);
 
 /* Constants of the path that bounds the group: between nodes if it spans
  * several. */

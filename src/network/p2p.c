@@ -70,15 +70,37 @@ static double latency(const DspNcclJob *job, guint peers) {
   return time;
 }
 
+/* Pairs of the first group's ranks that meet in its busiest CPU. Siblings do
+ * not count: two groups of three or four L40 are as fast as one. */
+static guint host_pairs(const DspNcclJob *job) {
+  g_autofree guint *pairs = g_new0(guint, job->node_gpus);
+  guint most = 0;
+  for (guint i = 0; i < job->ranks; i++)
+    for (guint j = i + 1; j < job->ranks; j++) {
+      const guint a = dsp_axis_rank(job->axis, job->first_group, i);
+      const guint b = dsp_axis_rank(job->axis, job->first_group, j);
+      const DspPath path = dsp_topology_path(job->topology, a, b);
+      if (path != DSP_PATH_HOST && path != DSP_PATH_SOCKET)
+        continue;
+      const guint here = dsp_nccl_cpu(job, a), there = dsp_nccl_cpu(job, b);
+      pairs[here]++;
+      pairs[there] += here != there;
+      most = MAX(most, MAX(pairs[here], pairs[there]));
+    }
+  return most;
+}
+
 /* Bytes/s where all send to all, which GPUs and NICs do not take as well as
- * streams. */
+ * streams. CPUs take it worse the more pairs there are. */
 static double crowd_cap(const DspNcclJob *job, const GArray *uses) {
   const double most = dsp_nccl_transport(job)->all_to_all_rate;
   const DspLink *nic;
   if (job->collective != DSP_ALL_TO_ALL || most <= 0)
     return INFINITY;
+  const double pairs =
+      job->cluster->node_kind == DSP_NODE_PCIE ? MAX(1, host_pairs(job)) : 1;
   if (job->nodes == 1)
-    return most * job->ranks / (job->ranks - 1);
+    return most / pairs * job->ranks / (job->ranks - 1);
   return dsp_uses_rate(job->topology, uses, DSP_LINK_NIC, &nic) * most /
          job->cluster->nic_bandwidth;
 }
