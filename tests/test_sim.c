@@ -4,6 +4,7 @@
  * on links are those that the schedule declares. */
 #include "schedule/method.h"
 #include "search/enumerate.h"
+#include "sim/contention.h"
 #include "sim/predict.h"
 #include "test.h"
 
@@ -229,6 +230,98 @@ static void test_one_truth(void) {
   }
 }
 
+/* --- contention
+ * ---------------------------------------------------------------- */
+
+static DspPlan plan_of(const char *method, DspAxisName axis, int64_t degree,
+                       int zero) {
+  DspPlan plan = {.method = dsp_method_find(method),
+                  .home = -1,
+                  .degree = {1, 1, 1, 1, 1},
+                  .recompute = DSP_RECOMPUTE_FULL,
+                  .zero = zero};
+  plan.degree[axis] = degree;
+  return plan;
+}
+
+/* s of the kernels of a step, each alone on the GPU. */
+static double time_alone(const DspProgram *program) {
+  double time = 0;
+  for (guint i = 0; i < program->n_loops; i++) {
+    const DspLoop *loop = &program->loops[i];
+    for (guint j = 0; j < loop->n; j++)
+      time += loop->instructions[j].cost.time * (double)loop->segment->repeat;
+  }
+  return time;
+}
+
+/* Kernels that nothing runs beside take their own time; those beside a ring or
+ * gradients take longer, by no more than what kernels keep allows. */
+static void test_beside(void) {
+  static const struct {
+    const char *method;
+    DspAxisName axis;
+    int zero;
+    gboolean overlaps;
+  } rows[] = {{"dsp", DSP_AXIS_SP, 3, TRUE},
+              {"ulysses", DSP_AXIS_SP, 0, TRUE},
+              {"ring", DSP_AXIS_RING, 0, TRUE},
+              {"dsp", DSP_AXIS_SP, 0, FALSE}};
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+    DspJob job = job_of(video, h100, 8);
+    job.mode = rows[i].overlaps ? DSP_MODE_TRAIN : DSP_MODE_INFER;
+    const DspPlan plan = plan_of(rows[i].method, rows[i].axis, 8, rows[i].zero);
+    g_autoptr(DspTopology) topology = dsp_topology_new(h100, 8, NULL);
+    g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+    g_autoptr(DspSchedule) schedule = dsp_schedule_new(&job, &plan, NULL);
+    g_autoptr(DspProgram) program = dsp_program_new(schedule);
+    const double alone = time_alone(program);
+    const DspSimOptions options = {.every_rank = FALSE};
+    DspSimResult result;
+    dsp_simulate(schedule, prices, &options, &result);
+    if (rows[i].overlaps)
+      DSP_CHECK(result.compute_time > alone * 1.0001 &&
+                    result.compute_time < 2 * alone,
+                "%s: %g s of kernels, %g s alone", rows[i].method,
+                result.compute_time, alone);
+    else
+      DSP_CHECK_NEAR(result.compute_time, alone, 1e-9);
+  }
+}
+
+/* Every kernel of a step beside every pair of its collectives: never faster,
+ * and no faster beside two of them than beside one. */
+static void test_slowdown(void) {
+  const DspJob job = job_of(video, h100, 16);
+  const DspPlan plan = {.method = dsp_method_find("usp"),
+                        .home = -1,
+                        .degree = {2, 1, 2, 4, 1},
+                        .recompute = DSP_RECOMPUTE_FULL,
+                        .zero = 3};
+  g_autoptr(DspTopology) topology = dsp_topology_new(h100, 16, NULL);
+  g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+  g_autoptr(DspSchedule) schedule = dsp_schedule_new(&job, &plan, NULL);
+  g_autoptr(DspProgram) program = dsp_program_new(schedule);
+  g_autoptr(DspContention) contention = dsp_contention_new(program, prices);
+  const int n = (int)program->exchanges->len;
+  double most = 1;
+  for (guint i = 0; i < program->loops[1].n; i++)
+    for (int comm = -1; comm < n; comm++)
+      for (int sync = -1; sync < n; sync++) {
+        const DspInstruction *instruction = &program->loops[1].instructions[i];
+        const int none[] = {-1, -1, -1}, one[] = {-1, comm, -1},
+                  both[] = {-1, comm, sync};
+        const double a = dsp_contention_slowdown(contention, instruction, none);
+        const double b = dsp_contention_slowdown(contention, instruction, one);
+        const double c = dsp_contention_slowdown(contention, instruction, both);
+        DSP_CHECK(a == 1 && a <= b && b <= c,
+                  "step %u: %g alone, %g beside %d, %g beside %d too", i, a, b,
+                  comm, c, sync);
+        most = MAX(most, c);
+      }
+  DSP_CHECK(most > 1.1 && most <= 2.5, "at most %g times as long", most);
+}
+
 /* --- a launch-bound step
  * ---------------------------------------------------------------- */
 
@@ -289,6 +382,8 @@ static CU_TestInfo tests[] = {{"folded and every rank agree", test_folding},
                               {"within physics", test_physics},
                               {"monotone", test_monotone},
                               {"one truth", test_one_truth},
+                              {"beside collectives", test_beside},
+                              {"slowdown", test_slowdown},
                               {"launch-bound", test_launch_bound},
                               {"out of memory", test_memory_refusal},
                               CU_TEST_INFO_NULL};

@@ -33,7 +33,8 @@ typedef struct {
 typedef struct {
   const char *algorithm; /* a constant name */
   DspProtocol protocol;
-  int64_t channels;
+  int64_t channels;     /* of one message, for p2p */
+  int64_t blocks;       /* thread blocks on each GPU: channels of all peers */
   double latency;       /* s that no bandwidth shortens, launch included */
   int64_t bytes;        /* as nccl-tests counts */
   double rate_limit;    /* bytes/s of `bytes` on idle links: what channels,

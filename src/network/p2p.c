@@ -126,6 +126,8 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
       job, price->protocol, dsp_nccl_transport(job)->p2p_channel_rate);
   const double message = (double)dsp_p2p_message(job);
   price->channels = dsp_p2p_channels(job);
+  price->blocks =
+      MIN(price->channels * peers, (int64_t)dsp_p2p_all_channels(job));
   const double part = message / price->channels;
   /* Peers whose parts wait for each other on a channel. */
   const double queue =

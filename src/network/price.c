@@ -56,6 +56,7 @@ DspPrice *dsp_price_new(const DspTopology *topology, const DspAxis *axis,
   price->bytes = bytes;
   price->n_groups = job.n_groups;
   algorithm->price(&job, price);
+  price->blocks = MAX(price->blocks, price->channels);
   price->time = price->latency + (double)bytes / price->rate_limit;
   return price;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/sim.h"
 #include "base/heap.h"
+#include "sim/contention.h"
 #include "sim/fabric.h"
 #include <math.h>
 #include <string.h>
@@ -28,6 +29,9 @@ typedef struct {
   guint issued, ended; /* instructions since the beginning */
   gboolean blocked;    /* the head was found waiting for another stream */
   double free, start;
+  /* A kernel that runs: s of work left at `since`, and how many times as long
+   * that takes beside the collectives in flight. */
+  double left, since, pace;
 } Stream;
 
 typedef struct {
@@ -57,6 +61,7 @@ typedef struct {
   const DspProgram *program;
   DspPrices *prices;
   DspFabric *fabric;
+  DspContention *contention;
   const DspObserver *observer;
   double limit;
   gboolean folded;
@@ -218,6 +223,37 @@ static void start_flow(Sim *sim, guint index, double now) {
   sim->reloaded = now;
 }
 
+/* How slow the kernel on the compute stream is beside the rank's collectives:
+ * NCCL's kernels are there from when they wait for other ranks. */
+static double pace_of(const Sim *sim, Rank *rank) {
+  int exchanges[DSP_N_STREAM_KINDS];
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++) {
+    Stream *stream = &rank->streams[i];
+    exchanges[i] =
+        stream->state == RUNNING ? head_of(stream)->instruction->exchange : -1;
+  }
+  return dsp_contention_slowdown(
+      sim->contention, head_of(&rank->streams[DSP_STREAM_COMPUTE])->instruction,
+      exchanges);
+}
+
+/* A collective of the rank has begun or ended. */
+static void change_pace(Sim *sim, guint r, double now) {
+  Rank *rank = &sim->ranks[r];
+  Stream *stream = &rank->streams[DSP_STREAM_COMPUTE];
+  if (stream->state != RUNNING || stream->left <= 0)
+    return;
+  const double pace = pace_of(sim, rank);
+  if (pace == stream->pace)
+    return;
+  stream->left =
+      MAX(stream->left - MAX(now - stream->since, 0) / stream->pace, 0);
+  stream->since = MAX(now, stream->since);
+  stream->pace = pace;
+  dsp_heap_set(sim->heap, stream_event(r, DSP_STREAM_COMPUTE),
+               stream->since + stream->left * pace);
+}
+
 /* The last rank of a group to arrive starts its collective. */
 static void arrive(Sim *sim, guint rank, Stream *stream, double now) {
   const DspInstruction *instruction = head_of(stream)->instruction;
@@ -227,6 +263,7 @@ static void arrive(Sim *sim, guint rank, Stream *stream, double now) {
   guint index = meeting_index(sim, axis, step->stream, group);
   Meeting *meeting = &sim->meetings[index];
   stream->state = RUNNING;
+  change_pace(sim, rank, now);
   *meeting = (Meeting){meeting->arrived + 1,
                        instruction->exchange,
                        axis,
@@ -241,14 +278,17 @@ static void arrive(Sim *sim, guint rank, Stream *stream, double now) {
                now + price_of(sim, meeting)->latency);
 }
 
-static void start_kernel(Sim *sim, guint rank, DspStreamKind kind) {
-  Stream *stream = &sim->ranks[rank].streams[kind];
+static void start_kernel(Sim *sim, guint r, DspStreamKind kind) {
+  Rank *rank = &sim->ranks[r];
+  Stream *stream = &rank->streams[kind];
   const DspInstruction *instruction = head_of(stream)->instruction;
-  double time = takes_part(&sim->ranks[rank], instruction->step)
-                    ? instruction->cost.time
-                    : 0;
+  stream->left =
+      takes_part(rank, instruction->step) ? instruction->cost.time : 0;
+  stream->since = stream->start;
+  stream->pace = kind == DSP_STREAM_COMPUTE ? pace_of(sim, rank) : 1;
   stream->state = RUNNING;
-  dsp_heap_set(sim->heap, stream_event(rank, kind), stream->start + time);
+  dsp_heap_set(sim->heap, stream_event(r, kind),
+               stream->start + stream->left * stream->pace);
 }
 
 /* Starts the head of the queue if it may start. */
@@ -311,6 +351,8 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
   stream->ended++;
   stream->free = now;
   stream->state = IDLE;
+  if (kind != DSP_STREAM_COMPUTE)
+    change_pace(sim, r, now);
   rank->queued--;
   issue(sim, rank, now);
   advance_all(sim, r, now);
@@ -458,6 +500,7 @@ static void sim_clear(Sim *sim) {
   g_array_free(sim->ended, TRUE);
   g_free(sim->load);
   dsp_heap_free(sim->heap);
+  dsp_contention_free(sim->contention);
   dsp_fabric_free(sim->fabric);
 }
 
@@ -551,6 +594,7 @@ static void simulate(const DspProgram *program, DspPrices *prices,
       sim.folded ? folded_ranks(program) : program->schedule->job.gpus;
   sim.fabric = sim.folded ? dsp_fabric_new_folded(prices, program)
                           : dsp_fabric_new(dsp_prices_topology(prices));
+  sim.contention = dsp_contention_new(program, prices);
   guint meetings = DSP_N_GROUPS * DSP_N_STREAM_KINDS * sim.n_ranks;
   sim.meetings = g_new0(Meeting, meetings);
   sim.flow_meeting = g_array_new(FALSE, FALSE, sizeof(guint));
