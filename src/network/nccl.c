@@ -208,6 +208,11 @@ const DspTransport *dsp_nccl_transport(const DspNcclJob *job) {
   return job->nodes > 1 ? &job->cluster->inter : &job->cluster->intra;
 }
 
+gboolean dsp_nccl_has_nvlink(const DspNcclJob *job) {
+  return job->cluster->node_kind == DSP_NODE_SWITCH ||
+         job->cluster->node_kind == DSP_NODE_MESH;
+}
+
 double dsp_nccl_step(const DspTransport *transport, DspProtocol protocol) {
   const double steps[] = {transport->step_ll, transport->step_ll128,
                           transport->step_simple};

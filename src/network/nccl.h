@@ -56,6 +56,9 @@ guint dsp_nccl_cpu(const DspNcclJob *job, guint gpu);
  * several. */
 const DspTransport *dsp_nccl_transport(const DspNcclJob *job);
 
+/* Whether GPUs of a node are joined by NVLink. */
+gboolean dsp_nccl_has_nvlink(const DspNcclJob *job);
+
 /* s of a step of a ring. */
 double dsp_nccl_step(const DspTransport *transport, DspProtocol protocol);
 

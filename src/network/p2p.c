@@ -39,9 +39,9 @@ guint dsp_p2p_peer_channels(const DspNcclJob *job) {
 }
 
 static int64_t chunk_of(const DspNcclJob *job) {
-  const gboolean nvlink = job->cluster->node_kind == DSP_NODE_SWITCH ||
-                          job->cluster->node_kind == DSP_NODE_MESH;
-  return job->nodes > 1 ? NET_CHUNK : nvlink ? NVLINK_CHUNK : PCIE_CHUNK;
+  return job->nodes > 1             ? NET_CHUNK
+         : dsp_nccl_has_nvlink(job) ? NVLINK_CHUNK
+                                    : PCIE_CHUNK;
 }
 
 guint dsp_p2p_channels(const DspNcclJob *job) {

@@ -6,7 +6,7 @@ const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
 const char *const dsp_forced_algorithm_names[] = {"ring", "tree", "nvls",
                                                   "nvlstree", NULL};
 
-/* NVLinks and PCIe carry the first gigabytes of a transfer more slowly by up to
+/* NVLinks carry the first gigabytes of a transfer more slowly by up to
  * this share: in every nccl-tests sweep of one node beyond 4 GiB (h100-01,
  * b200-vultr, h800-8card). */
 #define COLD_SHARE 0.07
@@ -35,8 +35,9 @@ void dsp_price_set_limits(const DspNcclJob *job, DspPrice *price,
       dsp_uses_rate(job->topology, price->uses, -1, &least) * limits->share;
   const double bytes = (double)job->bytes;
   const double cold =
-      job->nodes > 1 ? 0
-                     : COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES);
+      job->nodes == 1 && dsp_nccl_has_nvlink(job)
+          ? COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES)
+          : 0;
   price->rate_limit =
       MIN(meet(links / (1 + cold), limits->channels, limits->sharpness),
           limits->cap / (1 + cold));
@@ -79,7 +80,9 @@ double dsp_price_by_one_process(const DspPrice *price, guint gpus,
       gpus * (START_GPU + (double)(price->channels - 1) * START_CHANNEL);
   if (nccl_version >= STARTS_AT_ONCE)
     return price->time;
-  return pow(pow(price->time, PACE) + pow(host, PACE), 1.0 / PACE);
+  const double late = (price->time - price->latency) / 2;
+  return late +
+         pow(pow(price->time - late, PACE) + pow(host, PACE), 1.0 / PACE);
 }
 
 void dsp_price_free(DspPrice *price) {

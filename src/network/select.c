@@ -253,8 +253,7 @@ static Tuning tuning_of(const DspNcclJob *job) {
       .job = job,
       .column = MIN(job->nodes, 3) - 1,
       .all_reduce = job->collective == DSP_ALL_REDUCE,
-      .nvlink =
-          c->node_kind == DSP_NODE_SWITCH || c->node_kind == DSP_NODE_MESH,
+      .nvlink = dsp_nccl_has_nvlink(job),
       .amd = c->host_name && strstr(c->host_name, "epyc"),
       .steps = n_steps(job),
   };
