@@ -18,20 +18,29 @@ static gboolean is_divided(const DspRank *rank, const DspOp *op) {
              tensor(rank, step->output)->split) > 1;
 }
 
+/* Indices of weights; a block has room for all of them. */
+typedef struct {
+  int64_t n, *at;
+} List;
+
 static void append_divided(const DspRank *rank, const DspOp *op, int64_t first,
-                           GArray *list) {
+                           List *list) {
   const DspStep *step = g_hash_table_lookup(rank->run->products, op);
   int64_t in, out, at = dsp_rank_split(rank);
   g_autofree int64_t *rows =
       dsp_columns(tensor(rank, step->inputs[0]), at, &in);
   g_autofree int64_t *columns =
       dsp_columns(tensor(rank, step->output), at, &out);
-  for (int64_t i = 0; i < in + (op->bias ? 1 : 0); i++)
-    for (int64_t o = 0; o < out; o++) {
-      int64_t row = i < in ? rows[i] : op->in;
-      int64_t index = first + row * op->out + columns[o];
-      g_array_append_val(list, index);
-    }
+  for (int64_t i = 0; i < in + (op->bias ? 1 : 0); i++) {
+    int64_t row = i < in ? rows[i] : op->in;
+    for (int64_t o = 0; o < out; o++)
+      list->at[list->n++] = first + row * op->out + columns[o];
+  }
+}
+
+static void append_all(const DspOp *op, int64_t first, List *list) {
+  for (int64_t i = 0; i < op->parameters; i++)
+    list->at[list->n++] = first + i;
 }
 
 /* Ranks of a tensor group use the same scales of q and k for other heads. */
@@ -52,7 +61,7 @@ static gboolean is_of_kind(const DspRank *rank, const DspOp *op,
 
 int64_t *dsp_flat_weights(const DspRank *rank, const DspBlock *block,
                           int64_t repetition, DspWeights kind, int64_t *n) {
-  GArray *list = g_array_new(FALSE, FALSE, sizeof(int64_t));
+  List list = {0, g_new(int64_t, (gsize)MAX(dsp_block_numbers(block), 1))};
   for (guint i = 0; i < block->n_stages; i++)
     for (guint j = 0; j < block->stages[i].n_ops; j++) {
       const DspOp *op = &block->stages[i].ops[j];
@@ -60,13 +69,12 @@ int64_t *dsp_flat_weights(const DspRank *rank, const DspBlock *block,
       if (!is_of_kind(rank, op, kind))
         continue;
       if (kind == DSP_WEIGHTS_DIVIDED)
-        append_divided(rank, op, first, list);
+        append_divided(rank, op, first, &list);
       else
-        for (int64_t k = first; k < first + op->parameters; k++)
-          g_array_append_val(list, k);
+        append_all(op, first, &list);
     }
-  *n = list->len;
-  return (int64_t *)(void *)g_array_free(list, FALSE);
+  *n = list.n;
+  return list.at;
 }
 
 static int64_t group_size(const DspRank *rank, DspWeights kind) {
