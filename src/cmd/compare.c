@@ -50,6 +50,23 @@ static GArray *results_of(const DspTask *task, const GArray *compared) {
   return results;
 }
 
+/* The best plans come first. */
+static gboolean runs(const GArray *rows) {
+  return rows->len && g_array_index(rows, DspResult, 0).prediction->feasible;
+}
+
+static gboolean draw(const char *file, const DspTable *results,
+                     GError **error) {
+  const DspPlotRequest usual = {NULL};
+  g_autoptr(DspRecords) records = dsp_records_new();
+  if (!dsp_plot_check_file(file, "plot", error))
+    return FALSE;
+  dsp_records_add(records, results);
+  g_autoptr(DspFigure) figure =
+      dsp_figure_new(&dsp_plot_breakdown, records, &usual, error);
+  return figure && dsp_figure_save(figure, file, error);
+}
+
 static gboolean answer(const DspInvocation *invocation, const DspTask *task,
                        const GArray *rows, GError **error) {
   const Options *options = invocation->options;
@@ -65,7 +82,7 @@ static gboolean answer(const DspInvocation *invocation, const DspTask *task,
                       .results = results,
                       .text = dsp_compare_text,
                       .data = &text};
-  if (options->plot && !dsp_plot_comparison(options->plot, &text, error))
+  if (options->plot && runs(rows) && !draw(options->plot, results, error))
     return FALSE;
   return dsp_output_write(&options->output, &report, invocation->out, error);
 }
@@ -78,8 +95,7 @@ static gboolean has_plans(const GArray *rows, const DspTask *task,
 }
 
 static gboolean any_runs(const GArray *rows, GError **error) {
-  return g_array_index(rows, DspResult, 0).prediction->feasible ||
-         dsp_refuse(error, "no plan can run");
+  return runs(rows) || dsp_refuse(error, "no plan can run");
 }
 
 /* Text tells only the best plans: the others need not be simulated to their

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/output.h"
 #include "base/error.h"
+#include "report/text.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 typedef enum { AUTO, ALWAYS, NEVER } When;
@@ -24,6 +26,13 @@ const DspOption dsp_output_options[] = {
     {"quiet", 'q', &dsp_option_flag, AT(quiet), NULL, "no notes", NULL, NULL},
     {"verbose", 'v', &dsp_option_flag, AT(verbose), NULL, "more notes", NULL,
      NULL},
+    {NULL}};
+
+const DspOption dsp_output_picture_options[] = {
+    {"output", 'o', &dsp_option_string, AT(file), "FILE",
+     "draw there: .svg, .png or .pdf", "in characters, on a terminal", NULL},
+    {"color", 0, &dsp_option_enum, AT(colour), "WHEN", "colours of characters",
+     "auto", when_names},
     {NULL}};
 
 /* --- provenance ---------------------------------------------------------- */
@@ -48,7 +57,7 @@ static const char *const provenance_keys[] = {"tool", "version", "time"};
 
 /* --- where --------------------------------------------------------------- */
 
-static gboolean is_file(const DspOutputOptions *options) {
+gboolean dsp_output_is_file(const DspOutputOptions *options) {
   return options->file && strcmp(options->file, "-") != 0;
 }
 
@@ -57,8 +66,28 @@ static gboolean is_colourful(const DspOutputOptions *options) {
   const char *no_colour = g_getenv("NO_COLOR"), *term = g_getenv("TERM");
   if (options->colour != AUTO)
     return options->colour == ALWAYS;
-  return !is_file(options) && isatty(STDOUT_FILENO) &&
+  return !dsp_output_is_file(options) && isatty(STDOUT_FILENO) &&
          !(no_colour && *no_colour) && g_strcmp0(term, "dumb") != 0;
+}
+
+DspStyle dsp_output_style(const DspOutputOptions *options) {
+  return (DspStyle){g_get_charset(NULL), is_colourful(options)};
+}
+
+gboolean dsp_output_is_terminal(void) {
+  return isatty(STDOUT_FILENO);
+}
+
+guint dsp_output_columns(void) {
+  enum { LEAST = 60, MOST = 400 };
+  struct winsize size;
+  guint64 columns = DSP_TEXT_WIDTH;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    columns = size.ws_col;
+  else if (g_getenv("COLUMNS"))
+    g_ascii_string_to_unsigned(g_getenv("COLUMNS"), 10, 1, MOST, &columns,
+                               NULL);
+  return (guint)CLAMP(columns, LEAST, MOST);
 }
 
 const DspFormat *dsp_output_format(const DspOutputOptions *options) {
@@ -85,7 +114,7 @@ static gboolean write_file(const char *file, const GString *text,
 
 gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
                           GString *out, GError **error) {
-  const DspStyle style = {g_get_charset(NULL), is_colourful(options)};
+  const DspStyle style = dsp_output_style(options);
   g_autofree char *time = now();
   const char *const row[] = {"dspsim", PACKAGE_VERSION, time};
   g_autoptr(DspTable) provenance = dsp_table_new(NULL);
@@ -96,7 +125,7 @@ gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
   report->provenance = options->provenance ? provenance : NULL;
   dsp_output_format(options)->write(report, &style, text);
   report->provenance = NULL;
-  if (is_file(options))
+  if (dsp_output_is_file(options))
     return write_file(options->file, text, error);
   g_string_append_len(out, text->str, (gssize)text->len);
   return TRUE;

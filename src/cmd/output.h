@@ -16,8 +16,18 @@ typedef struct {
 #define DSP_OUTPUT_DEFAULTS                                                    \
   { .format = -1 }
 extern const DspOption dsp_output_options[];
+/* Those of them that a picture has: where it goes, and colours. */
+extern const DspOption dsp_output_picture_options[];
 #define DSP_OUTPUT_GROUP(offset)                                               \
   { "What it says", dsp_output_options, offset }
+
+/* Whether the answer goes to a file; whether the standard output is a terminal,
+ * and how wide: its columns, 100 if there is none. */
+gboolean dsp_output_is_file(const DspOutputOptions *options);
+gboolean dsp_output_is_terminal(void);
+guint dsp_output_columns(void);
+/* How text looks there. */
+DspStyle dsp_output_style(const DspOutputOptions *options);
 
 /* The format that is asked for. */
 const DspFormat *dsp_output_format(const DspOutputOptions *options);

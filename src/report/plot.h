@@ -1,15 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures, drawn by gnuplot with the programs in plots/. */
+/* Pictures of what commands have answered. A kind of picture makes a figure
+ * from records: a table that the kind's program in plots/ draws, and bars that
+ * stand for it where there is no gnuplot. */
 #ifndef DSP_REPORT_PLOT_H
 #define DSP_REPORT_PLOT_H
 
-#include "report/prediction.h"
+#include "report/records.h"
 
-/* Draws the best plan of each method to `file` (.svg, .png or .pdf); what it is
- * drawn from stays beside it, with .gp and .csv for the suffix.
- * DSP_ERROR_USAGE: another suffix; DSP_ERROR_EXTERNAL: gnuplot is missing or
- * fails, or a file cannot be written. */
-gboolean dsp_plot_comparison(const char *file, const DspCompareText *text,
+typedef struct DspFigure DspFigure;
+
+/* What is asked of a picture. NULL: the usual. */
+typedef struct {
+  const char *by;         /* keys that tell series apart: "method,cluster" */
+  const char *x, *y;      /* keys of the axes */
+  const char *title;      /* instead of the one that tells what it shows */
+  const GPtrArray *where; /* "KEY=VALUE": only these rows */
+} DspPlotRequest;
+
+typedef struct {
+  const char *name, *summary;
+  /* Fills the figure. DSP_ERROR_USAGE: the records have no such rows, or rows
+   * that cannot be told apart; DSP_ERROR_INPUT: what is no number. */
+  gboolean (*fill)(DspFigure *figure, GError **error);
+} DspPlotKind;
+
+/* All, ended by NULL. */
+extern const DspPlotKind *const dsp_plot_kinds[];
+extern const DspPlotKind dsp_plot_breakdown;
+/* NULL if there is none of the name. */
+const DspPlotKind *dsp_plot_kind_find(const char *name);
+/* The usual one for such records. */
+const DspPlotKind *dsp_plot_kind_for(const DspRecords *records);
+
+/* The arguments are borrowed. Free with dsp_figure_free. */
+DspFigure *dsp_figure_new(const DspPlotKind *kind, const DspRecords *records,
+                          const DspPlotRequest *request, GError **error);
+void dsp_figure_free(DspFigure *figure);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspFigure, dsp_figure_free)
+
+/* FALSE with DSP_ERROR_USAGE "option '--name': ..." unless `file` ends with the
+ * suffix of a picture: .svg, .png, .pdf. */
+gboolean dsp_plot_check_file(const char *file, const char *option,
                              GError **error);
+
+/* Draws to `file`; what it is drawn from stays beside it, with .gp and .csv for
+ * the suffix. DSP_ERROR_EXTERNAL: gnuplot is missing or fails, or a file cannot
+ * be written. */
+gboolean dsp_figure_save(const DspFigure *figure, const char *file,
+                         GError **error);
+/* Appends an SVG document; leaves no files. */
+gboolean dsp_figure_svg(const DspFigure *figure, GString *out, GError **error);
+/* Appends it as characters, `columns` wide. Leaves no files. */
+gboolean dsp_figure_print(const DspFigure *figure, const DspStyle *style,
+                          guint columns, GString *out, GError **error);
+/* Appends its bars, drawn without gnuplot. */
+void dsp_figure_bars(const DspFigure *figure, const DspStyle *style,
+                     guint columns, GString *out);
 
 #endif
