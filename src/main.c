@@ -5,6 +5,8 @@
 static const DspCommand *const commands[] = {
     &dsp_command_compare,
     &dsp_command_predict,
+    &dsp_command_sweep,
+    &dsp_command_merge,
     &dsp_command_cost,
     &dsp_command_score,
     &dsp_command_calibrate,

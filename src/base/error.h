@@ -9,10 +9,11 @@
 
 /* What went wrong, as the command's exit status tells it (dspsim(1)). */
 typedef enum {
-  DSP_ERROR_INFEASIBLE, /* the answer is no: exit status 1 */
-  DSP_ERROR_USAGE,      /* wrong option or argument: exit status 2 */
-  DSP_ERROR_INPUT,      /* bad input file: exit status 3 */
-  DSP_ERROR_EXTERNAL,   /* an external program is missing or failed: 4 */
+  DSP_ERROR_INFEASIBLE,  /* the answer is no: exit status 1 */
+  DSP_ERROR_USAGE,       /* wrong option or argument: exit status 2 */
+  DSP_ERROR_INPUT,       /* bad input file: exit status 3 */
+  DSP_ERROR_EXTERNAL,    /* an external program is missing or failed: 4 */
+  DSP_ERROR_INTERRUPTED, /* stopped by a signal: 130 */
 } DspError;
 
 GQuark dsp_error_quark(void);

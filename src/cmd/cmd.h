@@ -18,6 +18,9 @@ typedef struct {
   gboolean (*parse)(const DspOption *option, const char *text, gpointer member,
                     GError **error);
   void (*clear)(gpointer member); /* frees what parse allocated, or NULL */
+  /* Appends (char *) what could be typed to set *member as it is: nothing if it
+   * was not given. NULL: not known. */
+  void (*tell)(const DspOption *option, gconstpointer member, GPtrArray *texts);
 } DspOptionType;
 
 extern const DspOptionType dsp_option_flag;   /* gboolean */
@@ -103,7 +106,8 @@ void dsp_command_help_text(const DspCommand *command, GString *out);
 
 extern const DspCommand dsp_command_calibrate, dsp_command_compare,
     dsp_command_complete, dsp_command_cost, dsp_command_help, dsp_command_list,
-    dsp_command_plot, dsp_command_predict, dsp_command_score, dsp_command_show, dsp_command_topo,
+    dsp_command_merge, dsp_command_plot, dsp_command_predict,
+    dsp_command_score, dsp_command_show, dsp_command_sweep, dsp_command_topo,
     dsp_command_trace, dsp_command_validate;
 
 #endif

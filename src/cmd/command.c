@@ -15,6 +15,7 @@ static const int exit_statuses[] = {
     [DSP_ERROR_USAGE] = 2,
     [DSP_ERROR_INPUT] = 3,
     [DSP_ERROR_EXTERNAL] = 4,
+    [DSP_ERROR_INTERRUPTED] = 130,
 };
 
 /* Every command's first option, and those of dspsim itself. */

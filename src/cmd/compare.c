@@ -33,21 +33,14 @@ static const DspOptionGroup groups[] = {DSP_JOB_GROUPS(AT(job)),
 static const Options defaults = {.job = DSP_JOB_DEFAULTS,
                                  .output = DSP_OUTPUT_DEFAULTS};
 
-static GArray *results_of(const DspTask *task, const GArray *compared) {
-  GArray *results = g_array_new(FALSE, FALSE, sizeof(DspResult));
-  for (guint i = 0; i < compared->len; i++) {
-    const DspCompared *c = &g_array_index(compared, DspCompared, i);
-    DspResult result = {.job = &task->job,
-                        .prediction = &c->prediction,
-                        .chosen = c->chosen,
-                        .speedup = c->speedup};
-    if (task->inputs.residuals && c->prediction.feasible)
-      result.interval =
-          dsp_interval_of_plan(&task->job, &c->prediction.plan, task->prices,
-                               &task->sim, task->inputs.residuals);
-    g_array_append_val(results, result);
+static void add_intervals(const DspTask *task, GArray *results) {
+  for (guint i = 0; i < results->len; i++) {
+    DspResult *result = &g_array_index(results, DspResult, i);
+    if (result->prediction->feasible)
+      result->interval = dsp_interval_of_plan(
+          &task->job, &result->prediction->plan, task->prices, &task->sim,
+          task->inputs.residuals);
   }
-  return results;
 }
 
 /* The best plans come first. */
@@ -130,7 +123,9 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   task->inputs.residuals = residuals;
   g_autoptr(GArray) compared = dsp_compare(
       &task->job, &task->space, task->prices, &task->sim, is_brief(options));
-  g_autoptr(GArray) rows = results_of(task, compared);
+  g_autoptr(GArray) rows = dsp_results_of(&task->job, compared);
+  if (residuals)
+    add_intervals(task, rows);
   tell_effort(rows, &options->output);
   return has_plans(rows, task, error) &&
          answer(invocation, task, rows, error) && any_runs(rows, error);

@@ -27,7 +27,18 @@ static gboolean parse_pixels(const DspOption *option, const char *text,
   return FALSE;
 }
 
-static const DspOptionType option_pixels = {FALSE, parse_pixels, NULL};
+static void tell_pixels(const DspOption *option, gconstpointer member,
+                        GPtrArray *texts) {
+  const DspPixels *pixels = member;
+  (void)option;
+  if (pixels->height)
+    g_ptr_array_add(texts,
+                    g_strdup_printf("%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT,
+                                    pixels->height, pixels->width));
+}
+
+static const DspOptionType option_pixels = {FALSE, parse_pixels, NULL,
+                                            tell_pixels};
 
 static void clear_price(gpointer member) {
   DspGpuHour *price = member;
@@ -42,7 +53,17 @@ static gboolean parse_price(const DspOption *option, const char *text,
   return dsp_parse_price(text, &price->amount, &price->currency, error);
 }
 
-static const DspOptionType option_price = {FALSE, parse_price, clear_price};
+static void tell_price(const DspOption *option, gconstpointer member,
+                       GPtrArray *texts) {
+  const DspGpuHour *price = member;
+  (void)option;
+  if (price->currency)
+    g_ptr_array_add(
+        texts, g_strdup_printf("%.17g%s", price->amount, price->currency));
+}
+
+static const DspOptionType option_price = {FALSE, parse_price, clear_price,
+                                           tell_price};
 
 static const char *const zero_names[] = {"0", "1", "2", "3", NULL};
 #define AT(member) G_STRUCT_OFFSET(DspJobOptions, member)

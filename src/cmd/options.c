@@ -89,11 +89,53 @@ static gboolean parse_count(const DspOption *option, const char *text,
   return TRUE;
 }
 
-const DspOptionType dsp_option_flag = {TRUE, parse_flag, NULL};
-const DspOptionType dsp_option_string = {FALSE, parse_string, clear_string};
-const DspOptionType dsp_option_list = {FALSE, parse_list, clear_list};
-const DspOptionType dsp_option_enum = {FALSE, parse_enum, NULL};
-const DspOptionType dsp_option_count = {FALSE, parse_count, NULL};
+/* --- what was given ------------------------------------------------------ */
+
+static void tell_flag(const DspOption *option, gconstpointer member,
+                      GPtrArray *texts) {
+  (void)option;
+  if (*(const gboolean *)member)
+    g_ptr_array_add(texts, g_strdup("true"));
+}
+
+static void tell_string(const DspOption *option, gconstpointer member,
+                        GPtrArray *texts) {
+  const char *string = *(char *const *)member;
+  (void)option;
+  if (string)
+    g_ptr_array_add(texts, g_strdup(string));
+}
+
+static void tell_list(const DspOption *option, gconstpointer member,
+                      GPtrArray *texts) {
+  const GPtrArray *list = *(GPtrArray *const *)member;
+  (void)option;
+  for (guint i = 0; list && i < list->len; i++)
+    g_ptr_array_add(texts, g_strdup(list->pdata[i]));
+}
+
+static void tell_enum(const DspOption *option, gconstpointer member,
+                      GPtrArray *texts) {
+  const int value = *(const int *)member;
+  if (value >= 0)
+    g_ptr_array_add(texts, g_strdup(option->values[value]));
+}
+
+static void tell_count(const DspOption *option, gconstpointer member,
+                       GPtrArray *texts) {
+  const int64_t count = *(const int64_t *)member;
+  (void)option;
+  if (count)
+    g_ptr_array_add(texts, g_strdup_printf("%" G_GINT64_FORMAT, count));
+}
+
+const DspOptionType dsp_option_flag = {TRUE, parse_flag, NULL, tell_flag};
+const DspOptionType dsp_option_string = {FALSE, parse_string, clear_string,
+                                         tell_string};
+const DspOptionType dsp_option_list = {FALSE, parse_list, clear_list,
+                                       tell_list};
+const DspOptionType dsp_option_enum = {FALSE, parse_enum, NULL, tell_enum};
+const DspOptionType dsp_option_count = {FALSE, parse_count, NULL, tell_count};
 
 /* --- finding them -------------------------------------------------------- */
 

@@ -3,12 +3,26 @@
 #include "report/prediction.h"
 #include "report/text.h"
 #include "schedule/rules.h"
+#include "search/compare.h"
 
 #define PERCENT (&(const DspScale){0.01, "%", 1})
 
 typedef struct {
   DspScale samples, step, sent, memory;
 } Scales;
+
+GArray *dsp_results_of(const DspJob *job, const GArray *compared) {
+  GArray *results = g_array_new(FALSE, FALSE, sizeof(DspResult));
+  for (guint i = 0; i < compared->len; i++) {
+    const DspCompared *c = &g_array_index(compared, DspCompared, i);
+    const DspResult result = {.job = job,
+                              .prediction = &c->prediction,
+                              .chosen = c->chosen,
+                              .speedup = c->speedup};
+    g_array_append_val(results, result);
+  }
+  return results;
+}
 
 static const DspResult *result_at(const DspCompareText *text, guint i) {
   return &g_array_index(text->results, DspResult, i);

@@ -21,6 +21,10 @@ typedef struct {
   DspInterval interval; /* factors on the step time, zeros: not asked for */
 } DspResult;
 
+/* The results (DspResult) of a comparison (DspCompared), which they borrow
+ * from. Free with g_array_unref. */
+GArray *dsp_results_of(const DspJob *job, const GArray *compared);
+
 /* The row of inputs. */
 typedef struct {
   const DspJob *job;

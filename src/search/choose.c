@@ -40,6 +40,20 @@ static DspPlan misfit(const DspJob *job, const DspPlanSpace *space) {
   return plan;
 }
 
+/* The candidates, largest degree first; never empty. */
+static GArray *list_plans(const DspJob *job, const DspPlanSpace *space) {
+  GArray *plans = dsp_enumerate_plans(job, space);
+  for (guint i = plans->len; i-- > 0;)
+    if (!dsp_plan_is_candidate(space, &g_array_index(plans, DspPlan, i)))
+      g_array_remove_index(plans, i);
+  if (!plans->len) {
+    const DspPlan plan = misfit(job, space);
+    g_array_append_val(plans, plan);
+  }
+  g_array_sort(plans, by_degree);
+  return plans;
+}
+
 /* Of equally fast ones the first stays. */
 static void keep_better(DspPrediction *best, DspPrediction *other) {
   if (other->samples_per_s > best->samples_per_s) {
@@ -52,12 +66,7 @@ static void keep_better(DspPrediction *best, DspPrediction *other) {
 
 void dsp_choose(const DspJob *job, const DspPlanSpace *space, DspPrices *prices,
                 const DspSimOptions *options, DspPrediction *best) {
-  g_autoptr(GArray) plans = dsp_enumerate_plans(job, space);
-  if (!plans->len) {
-    const DspPlan plan = misfit(job, space);
-    g_array_append_val(plans, plan);
-  }
-  g_array_sort(plans, by_degree);
+  g_autoptr(GArray) plans = list_plans(job, space);
   const DspPlan *all = (const DspPlan *)(void *)plans->data;
   dsp_predict(job, &all[0], prices, options, best);
   for (guint i = 1; i < plans->len; i++) {

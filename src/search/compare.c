@@ -57,9 +57,7 @@ static gint by_rate(gconstpointer a, gconstpointer b) {
 
 static gboolean is_candidate(const DspPlanSpace *space,
                              const DspPrediction *p) {
-  const DspMethod *method = p->plan.method;
-  return p->feasible &&
-         (space->variant || !(method->published & (1u << p->plan.variant)));
+  return p->feasible && dsp_plan_is_candidate(space, &p->plan);
 }
 
 static double best_embedded(const DspPlanSpace *space, GArray *plans) {

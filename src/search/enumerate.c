@@ -83,3 +83,7 @@ GArray *dsp_enumerate_plans(const DspJob *job, const DspPlanSpace *space) {
         add_variant(&e, methods[i], j);
   return e.plans;
 }
+
+gboolean dsp_plan_is_candidate(const DspPlanSpace *space, const DspPlan *plan) {
+  return space->variant || !(plan->method->published & (1u << plan->variant));
+}

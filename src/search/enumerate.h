@@ -21,4 +21,8 @@ typedef struct {
  * Free with g_array_unref. */
 GArray *dsp_enumerate_plans(const DspJob *job, const DspPlanSpace *space);
 
+/* Whether the plan may be chosen: a variant that repeats published benchmark
+ * code only if it was asked for. */
+gboolean dsp_plan_is_candidate(const DspPlanSpace *space, const DspPlan *plan);
+
 #endif
