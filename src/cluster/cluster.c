@@ -120,12 +120,14 @@ static const DspField fabric_fields[] = {
 
 static const DspField launch_fields[] = {
     FIELD("eager_forward", TIME, launch.eager_forward, 0,
-          "CPU time of one operation, forward"),
+          "CPU time of one kernel, forward"),
     FIELD("eager_backward", TIME, launch.eager_backward, 0,
-          "CPU time of one operation, backward"),
+          "CPU time of one kernel, backward"),
+    FIELD("operation", TIME, launch.operation, DSP_FIELD_ZERO,
+          "CPU time of one operation of the model besides its kernels, forward"),
     FIELD("compiled", TIME, launch.compiled, 0,
-          "CPU time of one operation of compiled code"),
-    FIELD("graph", TIME, launch.graph, 0, "gap between operations of a graph"),
+          "CPU time of one kernel of compiled code"),
+    FIELD("graph", TIME, launch.graph, 0, "gap between kernels of a graph"),
     FIELD("collective", TIME, launch.collective, 0,
           "CPU time of one collective call"),
     {NULL},

@@ -86,8 +86,9 @@ typedef struct {
 } DspTransport;
 
 typedef struct {
-  double eager_forward, eager_backward; /* s the CPU needs to issue one op */
-  double compiled, graph;               /* s an op, compiled or in a graph */
+  double eager_forward, eager_backward; /* s the CPU needs for one kernel */
+  double operation;       /* s more for an operation forward: its Python */
+  double compiled, graph; /* s a kernel, compiled or in a graph */
   double collective;                    /* s to issue one collective call */
 } DspLaunchCosts;
 
@@ -161,7 +162,12 @@ typedef enum {
 
 extern const char *const dsp_path_names[];
 
-/* `gpus` > 0 GPUs, filling node after node; fails with DSP_ERROR_INFEASIBLE
+/* How many GPUs of a node a job of `gpus` GPUs gets: as launchers do, equally
+ * many of each of the fewest nodes that suffice, else it fills them one after
+ * the other. */
+guint dsp_cluster_share(const DspCluster *cluster, guint gpus);
+
+/* `gpus` > 0 GPUs, as dsp_cluster_share deals them out; fails with DSP_ERROR_INFEASIBLE
  * and the most that the cluster has if there are not so many. The cluster must
  * outlive the topology. Free with dsp_topology_free. */
 DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,

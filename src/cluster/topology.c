@@ -232,13 +232,19 @@ static DspTopology *new_topology(const DspCluster *cluster, guint nodes,
   return t;
 }
 
+guint dsp_cluster_share(const DspCluster *cluster, guint gpus) {
+  guint per_node = (guint)cluster->gpus_per_node;
+  guint nodes = ceil_div(gpus, per_node);
+  return nodes > 1 && gpus % nodes == 0 ? gpus / nodes : per_node;
+}
+
 DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,
                               GError **error) {
   g_return_val_if_fail(cluster && gpus > 0, NULL);
-  guint per_node = (guint)cluster->gpus_per_node;
-  guint nodes = ceil_div(gpus, per_node);
+  guint nodes = ceil_div(gpus, (guint)cluster->gpus_per_node);
   return check_size(cluster, nodes, gpus, error)
-             ? new_topology(cluster, nodes, per_node, gpus)
+             ? new_topology(cluster, nodes, dsp_cluster_share(cluster, gpus),
+                            gpus)
              : NULL;
 }
 

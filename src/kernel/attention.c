@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
   Block forward[3], causal[3], backward[3];
   int few_queries[3];  /* query tile that suffices for so few, 0: none */
+  gboolean pads_32;    /* has a kernel for heads up to 32 */
   gboolean pads_96;    /* has a kernel for heads of 65 to 96 */
   gboolean pads_loads; /* threads sit idle where rows are narrower */
   gboolean pads_sum;   /* the dq sum holds whole tiles of padded heads */
@@ -43,6 +44,7 @@ static const Geometry geometries[DSP_KERNEL_NATIVE] = {
     [DSP_KERNEL_FA2] = {.forward = {{128, 128}, {128, 64}, {128, 64}},
                         .causal = {{128, 128}, {128, 64}, {128, 64}},
                         .backward = {{128, 128}, {64, 128}, {64, 128}},
+                        .pads_32 = TRUE,
                         .pads_96 = TRUE,
                         .pads_loads = TRUE,
                         .pads_sum = TRUE,
@@ -80,6 +82,8 @@ typedef struct {
 } Call;
 
 static int64_t padded_head(const Geometry *g, int64_t d) {
+  if (g->pads_32 && d <= 32)
+    return 32;
   return g->pads_96 && d > 64 && d <= 96 ? 96 : 64 * dsp_tiles(d, 64);
 }
 
@@ -88,7 +92,7 @@ static Call make_call(const DspGpu *gpu, const DspAttentionShape *s,
   const DspAttentionConstants *c = &gpu->attention[kernel];
   const Geometry *g = &geometries[kernel];
   const int64_t head = padded_head(g, s->head_dim);
-  const double ragged = s->head_dim % 64 ? c->ragged_memory : 1;
+  const double ragged = s->head_dim % 32 ? c->ragged_memory : 1;
   return (Call){
       .gpu = gpu,
       .shape = s,

@@ -53,8 +53,8 @@ static double tile_time(const DspGpu *gpu, const DspGemm *g, Tile tile) {
  * clocks give way. */
 static double clock_factor(const DspGemmConstants *c, double ideal,
                            DspClocks clocks) {
-  if (clocks == DSP_CLOCKS_SUSTAINED)
-    return c->sustained;
+  if (clocks != DSP_CLOCKS_BURST)
+    return clocks == DSP_CLOCKS_BOOST ? 1 : c->sustained;
   const double x = (log(ideal) - log(c->burst_flop_time)) / c->burst_width;
   return 1 + c->burst_d / (1 + exp(-x));
 }

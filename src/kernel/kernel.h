@@ -8,9 +8,14 @@
 #include "cluster/gpu.h"
 #include "model/work.h"
 
-/* Clocks: `sustained` as in long runs (the default), `burst` as when a kernel
- * is replayed alone for a moment. */
-typedef enum { DSP_CLOCKS_SUSTAINED, DSP_CLOCKS_BURST } DspClocks;
+/* Clocks: `sustained` as in long runs of nothing else (the default), `burst` as
+ * when a kernel is replayed alone for a moment, `boost` where power does not
+ * limit them. */
+typedef enum {
+  DSP_CLOCKS_SUSTAINED,
+  DSP_CLOCKS_BURST,
+  DSP_CLOCKS_BOOST,
+} DspClocks;
 
 /* y[m,n] = x[m,k] w[k,n] by the best of a library's tiles, after the data of
  * ai-dynamo/aiconfigurator; the gradients are products of the same kind. */

@@ -154,7 +154,8 @@ int dsp_emit(DspBuilder *builder, DspStep step) {
 
 void dsp_step_kernels(const DspBuilder *builder, DspStep *step,
                       const DspMemoryPart parts[DSP_MEMORY_PARTS]) {
-  step->kernels = 0;
+  if (step->kind == DSP_STEP_MEMORY)
+    step->kernels = 0;
   step->memory.fused = builder->job->launch == DSP_LAUNCH_COMPILED;
   for (int i = 0; i < DSP_MEMORY_PARTS; i++) {
     step->memory.parts[i] = parts[i];

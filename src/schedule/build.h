@@ -95,9 +95,14 @@ void dsp_step_wait(DspStep *step, int index);
 int dsp_emit_memory(DspBuilder *builder, DspRole role, const DspOp *op,
                     DspMemoryOp memory, int x, int more, int y, int64_t bytes,
                     int kernels);
-/* Gives a memory-bound step kernels of several kinds. */
+/* Gives a memory-bound step its kernels of several kinds, any other kernels
+ * beside its own. */
 void dsp_step_kernels(const DspBuilder *builder, DspStep *step,
                       const DspMemoryPart parts[DSP_MEMORY_PARTS]);
+/* Gives an attention of call->x (and call->more) the copies that a framework
+ * makes around it. */
+void dsp_step_layout(const DspBuilder *builder, const DspCall *call,
+                     DspStep *step);
 /* The last step emitted. */
 static inline DspStep *dsp_last_step(const DspBuilder *builder) {
   GArray *steps = builder->segment->steps;

@@ -33,11 +33,9 @@ static Copy split_copy(const DspBuilder *builder, guint stream, int dim,
 
 static const Copy concatenate = {TRUE, DSP_MEMORY_COPY, 1};
 
-static Copy split_heads(int64_t pieces) {
-  return (Copy){TRUE, DSP_MEMORY_TRANSPOSE, (int)pieces};
-}
-
-static const Copy concatenate_heads = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
+/* One permutation packs the heads of all ranks, another takes them apart, as in
+ * DeepSpeed and in xDiT. */
+static const Copy permute_heads = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
 
 static int buffer_new(DspBuilder *builder, int like, int64_t bytes) {
   DspTensor t = *dsp_tensor(builder, like);
@@ -227,14 +225,15 @@ static void emit_head_exchanges(DspBuilder *builder, const DspCall *c, int x,
   Copy whole_rows = t->layout.dim == DSP_DIM_NONE
                         ? concatenate
                         : split_copy(builder, t->stream, t->layout.dim, ranks);
+  whole_rows.kernels = MIN(whole_rows.kernels, 1);
   for (guint piece = DSP_PIECE_Q; piece <= DSP_PIECE_V; piece <<= 1) {
     if (!(c->variant & piece))
       continue;
     int64_t bytes = heads_bytes(builder, c, tokens, piece);
     Transfer transfer = {DSP_ALL_TO_ALL,
                          c->axis,
-                         to_heads ? split_heads(ranks) : whole_rows,
-                         to_heads ? concatenate : concatenate_heads,
+                         to_heads ? permute_heads : whole_rows,
+                         to_heads ? concatenate : permute_heads,
                          bytes,
                          bytes,
                          bytes,
@@ -305,11 +304,10 @@ static void join(DspBuilder *builder, const DspCall *c, int x, int y,
                  DspCollective collective) {
   gboolean gather = collective == DSP_ALL_GATHER;
   int64_t bytes = heads_bytes(builder, c, gather ? y : x, c->variant);
-  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
   Transfer t = {collective,
                 c->axis,
-                gather ? no_copy : split_heads(ranks),
-                gather ? concatenate_heads : no_copy,
+                gather ? no_copy : permute_heads,
+                gather ? permute_heads : no_copy,
                 bytes,
                 bytes,
                 bytes,

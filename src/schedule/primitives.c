@@ -156,21 +156,38 @@ typedef struct {
 #define BROADCAST DSP_MEMORY_BROADCAST
 #define ACT       DSP_MEMORY_ACTIVATION
 #define ROPE      DSP_MEMORY_ROPE
+#define COPY      DSP_MEMORY_COPY
+#define TRANSPOSE DSP_MEMORY_TRANSPOSE
 
 static const Pointwise layer_norm = {
     {{NORM, 2, 1}}, {NORM, 2, 1}, {{NORM_BWD, 3, 1}}, {NORM_BWD, 3, 1}};
-/* Written out: to fp32, square, mean, rsqrt, scale, to 16 bits, weight. */
+/* Written out: to fp32, square, mean, + epsilon, rsqrt, scale, to 16 bits,
+ * weight. Backward: the products of the weight, the scale and the square with
+ * their gradients, sums to the weight and to each row, casts. */
 static const Pointwise rms_norm = {
-    {{ELEMENT, 18, 6}}, {NORM, 2, 1}, {{ELEMENT, 30, 10}}, {NORM_BWD, 3, 1}};
-/* x*(1+scale)+shift: fused into the norm before it. Backward: the gradients of
- * scale and shift are reductions over tokens. */
-static const Pointwise modulate = {{{BROADCAST, 4, 2}},
+    {{BROADCAST, 6, 2}, {NORM, 2, 1}, {ELEMENT, 10, 5}},
+    {NORM, 2, 1},
+    {{BROADCAST, 10, 3}, {NORM, 3, 2}, {ELEMENT, 29, 11}},
+    {NORM_BWD, 3, 1}};
+/* The same of q and of k. */
+static const Pointwise qk_norm = {
+    {{BROADCAST, 6, 4}, {NORM, 2, 2}, {ELEMENT, 10, 10}},
+    {NORM, 2, 1},
+    {{BROADCAST, 10, 6}, {NORM, 3, 4}, {ELEMENT, 29, 22}},
+    {NORM_BWD, 3, 1}};
+/* x*(1+scale)+shift: fused into the norm before it. 1+scale is a kernel on one
+ * vector. Backward: the gradients of scale and shift are reductions over
+ * tokens. */
+static const Pointwise modulate = {{{BROADCAST, 4, 2}, {ELEMENT, 0, 1}},
                                    {ELEMENT, 0, 0},
                                    {{BROADCAST, 2, 1}, {ELEMENT, 5, 3}},
                                    {ELEMENT, 3, 2}};
-/* Written out on q and k: slice, rotate, two products, sum, concatenate. */
-static const Pointwise rope = {
-    {{ELEMENT, 18, 10}}, {ROPE, 2, 1}, {{ELEMENT, 18, 10}}, {ROPE, 2, 1}};
+/* Written out, of q and of k: slice, rotate, concatenate, casts, two products
+ * with a row of cosines and sines, their sum. */
+static const Pointwise rope = {{{BROADCAST, 4, 4}, {ELEMENT, 14, 14}},
+                               {ROPE, 2, 1},
+                               {{BROADCAST, 4, 4}, {ELEMENT, 14, 14}},
+                               {ROPE, 2, 1}};
 static const Pointwise activation = {
     {{ACT, 2, 1}}, {ACT, 2, 1}, {{ACT, 3, 1}}, {ACT, 3, 1}};
 /* silu(a)*b on halves of the input. */
@@ -191,7 +208,7 @@ static const Pointwise *pointwise_of(const DspOp *op) {
   case DSP_OP_NORM:
     return op->rms ? &rms_norm : &layer_norm;
   case DSP_OP_QK_NORM:
-    return &rms_norm;
+    return &qk_norm;
   case DSP_OP_MODULATE:
     return &modulate;
   case DSP_OP_ROPE:
@@ -229,8 +246,9 @@ static DspStep pointwise_step(const DspBuilder *builder, DspDirection direction,
   }
   DspMemoryPart parts[DSP_MEMORY_PARTS] = {{ELEMENT, 0, 0}};
   for (int i = 0; i < n; i++)
-    parts[i] = (DspMemoryPart){kernels[i].memory, kernels[i].kernels,
-                               (int64_t)(kernels[i].moves * bytes)};
+    parts[i] = (DspMemoryPart){
+        kernels[i].memory, kernels[i].kernels,
+        MAX((int64_t)(kernels[i].moves * bytes), kernels[i].kernels)};
   DspStep step =
       dsp_step(builder, DSP_STEP_MEMORY,
                forward ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD, c->op);
@@ -342,6 +360,66 @@ const DspPrimitive dsp_residual = {residual_forward, residual_backward};
 /* --- attention on local tokens ---------------------------------------------
  */
 
+/* Bytes of `columns` columns of x and of the joint stream. */
+static int64_t columns_bytes(const DspBuilder *builder, const DspCall *c,
+                             int64_t columns) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  int64_t tokens = dsp_local_tokens(builder, x->stream, x->layout);
+  if (c->more >= 0) {
+    const DspTensor *joint = dsp_tensor(builder, c->more);
+    tokens += dsp_local_tokens(builder, joint->stream, joint->layout);
+  }
+  return tokens * (columns / x->split) * dsp_dtype_bytes(builder->job->dtype);
+}
+
+/* Tokens of one sequence do not lie one after another, where a dimension that
+ * it does not go over is inside of one that it does. */
+static gboolean is_scattered(const DspBuilder *builder, const DspOp *op,
+                             guint stream) {
+  const DspStream *s = &builder->job->model->streams[stream];
+  gboolean inside = FALSE;
+  for (guint i = s->n_dims; i-- > 0;) {
+    const gboolean over = op->over & (1u << s->dims[i]);
+    if (over && inside)
+      return TRUE;
+    inside |= !over && builder->job->lengths.length[s->dims[i]] > 1;
+  }
+  return FALSE;
+}
+
+/* Streams that go through the same weights lie one after the other already. */
+static gboolean shares_weights(const DspBuilder *builder, int joint) {
+  const DspStage *stage =
+      &builder->segment->block->stages[builder->stage_index];
+  for (guint i = 0; i < stage->n_ops; i++)
+    if (stage->ops[i].shared_with == joint)
+      return TRUE;
+  return FALSE;
+}
+
+/* What a framework copies around its attention kernel; a compiler makes the
+ * layouts where the operands are made. Scattered tokens are brought together
+ * and the output back; q, k and v of two streams are concatenated and the
+ * output is cut, if the streams had weights of their own; the output goes
+ * beside the columns that passed. */
+void dsp_step_layout(const DspBuilder *builder, const DspCall *c,
+                     DspStep *step) {
+  const DspOp *op = c->op;
+  DspMemoryPart parts[DSP_MEMORY_PARTS] = {{COPY, 0, 0}};
+  if (is_fused(builder))
+    return;
+  if (is_scattered(builder, op, dsp_tensor(builder, c->x)->stream))
+    parts[0] =
+        (DspMemoryPart){TRANSPOSE, 2, 4 * columns_bytes(builder, c, op->out)};
+  if (op->joint >= 0 && c->more >= 0 && !shares_weights(builder, op->joint))
+    parts[1] = (DspMemoryPart){COPY, 5,
+                               2 * columns_bytes(builder, c, op->in + op->out)};
+  if (op->beside)
+    parts[2] = (DspMemoryPart){
+        COPY, 1, 2 * columns_bytes(builder, c, op->out + op->beside)};
+  dsp_step_kernels(builder, step, parts);
+}
+
 static DspStep attention_step(const DspBuilder *builder, const DspCall *c,
                               DspAttentionShape shape, DspDirection direction) {
   DspStep step = dsp_step(
@@ -351,6 +429,7 @@ static DspStep attention_step(const DspBuilder *builder, const DspCall *c,
   step.inputs[1] = c->more;
   step.attention.shape = shape;
   step.attention.direction = direction;
+  dsp_step_layout(builder, c, &step);
   return step;
 }
 

@@ -93,6 +93,8 @@ static DspStep round_step(const DspBuilder *builder, const DspCall *c,
   step.attention.direction = direction;
   mark_round(ring, &step, round);
   step.ring_confused = ring->confused;
+  if (round == 0)
+    dsp_step_layout(builder, c, &step);
   return step;
 }
 
@@ -125,14 +127,28 @@ static void attend_round_back(DspBuilder *builder, const DspCall *c,
   dsp_emit(builder, step);
 }
 
-/* Merging a block's output into the running one by their log-sum-exp: reads
- * both, writes the running one in fp32 (2 + 4 + 4 bytes for 2 of output). */
+/* Merging a block's output into the running one, which is fp32, by their
+ * log-sum-exp: out - sigmoid(lse of the block - lse) (out - block). Fused it
+ * reads both and writes one (4 + 2 + 4 bytes for 2 of output). The framework
+ * casts the block, subtracts, multiplies by a number a row and subtracts, and
+ * has four more kernels for the numbers of rows. */
 static void merge_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
                         int64_t round, int y) {
+  static const DspMemoryPart eager[DSP_MEMORY_PARTS] = {
+      {DSP_MEMORY_ELEMENTWISE, 7, 15}, {DSP_MEMORY_BROADCAST, 1, 4}};
+  static const DspMemoryPart fused[DSP_MEMORY_PARTS] = {
+      {DSP_MEMORY_ELEMENTWISE, 1, 5}};
   if (round == 0)
     return;
-  emit_memory_round(builder, c, ring, round, y, -1, y, 5 * ring->q_bytes, 2);
-  dsp_last_step(builder)->also[0] = c->side;
+  emit_memory_round(builder, c, ring, round, y, -1, y, 0, 0);
+  DspStep *step = dsp_last_step(builder);
+  DspMemoryPart parts[DSP_MEMORY_PARTS];
+  memcpy(parts, builder->job->launch == DSP_LAUNCH_COMPILED ? fused : eager,
+         sizeof parts);
+  for (int i = 0; i < DSP_MEMORY_PARTS; i++)
+    parts[i].bytes *= ring->q_bytes;
+  dsp_step_kernels(builder, step, parts);
+  step->also[0] = c->side;
 }
 
 static void ring_forward(DspBuilder *builder, DspCall *c) {

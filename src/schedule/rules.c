@@ -126,7 +126,8 @@ static gboolean shards_have_tokens(const DspJob *job, const DspPlan *plan,
  * node: otherwise groups straddle nodes unevenly. */
 static gboolean groups_tile_nodes(const DspJob *job, const DspPlan *plan,
                                   GError **error) {
-  int64_t node = job->cluster->gpus_per_node * job->cluster->domain_nodes;
+  int64_t node =
+      dsp_cluster_share(job->cluster, job->gpus) * job->cluster->domain_nodes;
   int64_t group = plan->degree[DSP_AXIS_TP] * dsp_plan_sequence_degree(plan);
   if (job->gpus <= node || group % node == 0 || node % group == 0)
     return TRUE;

@@ -112,7 +112,7 @@ typedef struct {
   int64_t bytes; /* ideal read + write of all of them together */
 } DspMemoryPart;
 
-#define DSP_MEMORY_PARTS 2
+#define DSP_MEMORY_PARTS 3
 
 typedef struct {
   DspMemoryPart parts[DSP_MEMORY_PARTS]; /* one after another */
@@ -191,13 +191,14 @@ typedef struct {
                              sequences, which they are not (published code) */
   gboolean ring_causal;   /* runs only on ranks whose position on the ring axis
                              is at least ring_round (plain causal ring) */
+  DspMemoryWork memory;   /* of DSP_STEP_MEMORY; of others, the copies that lay
+                             out operands and results */
   union {
     DspGemm gemm;
     struct {
       DspAttentionShape shape;
       DspDirection direction;
     } attention;
-    DspMemoryWork memory;
     DspExchange exchange;
   };
 } DspStep;

@@ -5,7 +5,8 @@
 
 enum { BEST, NAIVE };
 
-/* As for ulysses: only attention that mixes the home dimension, or all. */
+/* As for ulysses: only attention that mixes the home dimension, in zigzag order
+ * where it is causal, or all, in plain order. */
 static const char *const variants[] = {"best", "naive", NULL};
 
 static int attention(DspBuilder *builder, const DspOp *op, int qkv,
@@ -26,7 +27,7 @@ const DspMethod dsp_method_usp = {
     .variants = variants,
     .axes = 1u << DSP_AXIS_SP | 1u << DSP_AXIS_RING,
     .embedded = TRUE,
-    .balanced = 1u << BEST | 1u << NAIVE,
+    .balanced = 1u << BEST,
     .degree_names = {[DSP_AXIS_SP] = "ulysses", [DSP_AXIS_RING] = "ring"},
     .check = check,
     .attention = attention,

@@ -2,18 +2,31 @@
 #include "sim/cost.h"
 #include "kernel/kernel.h"
 
-/* The CPU's time for one operation of the framework. A graph replays what was
- * issued before; autograd makes the backward pass dearer. */
+/* A send/recv is a call for each message of either way. */
+static double calls_time(const DspLaunchCosts *launch, const DspExchange *e) {
+  return launch->collective *
+         (e->collective == DSP_SENDRECV ? (double)(2 * e->calls) : 1);
+}
+
+/* The CPU's time for one step: that of its kernels and, forward, of the Python
+ * around an operation. The backward pass is the framework's own, and dearer. A
+ * graph replays what was issued before. */
+static double eager_time(const DspLaunchCosts *launch, const DspStep *step) {
+  if (step->pass == DSP_PASS_BACKWARD)
+    return launch->eager_backward * step->kernels;
+  return launch->eager_forward * step->kernels +
+         (step->op && step->role == DSP_ROLE_COMPUTE ? launch->operation : 0);
+}
+
 static double issue_time(const DspJob *job, const DspStep *step) {
   const DspLaunchCosts *launch = &job->cluster->launch;
-  gboolean backward = step->pass == DSP_PASS_BACKWARD;
+  if (job->launch == DSP_LAUNCH_GRAPH)
+    return launch->graph *
+           (step->kind == DSP_STEP_COLLECTIVE ? 1 : step->kernels);
   if (step->kind == DSP_STEP_COLLECTIVE)
-    return job->launch == DSP_LAUNCH_GRAPH ? launch->graph : launch->collective;
-  const double each[] = {[DSP_LAUNCH_EAGER] = backward ? launch->eager_backward
-                                                       : launch->eager_forward,
-                         [DSP_LAUNCH_COMPILED] = launch->compiled,
-                         [DSP_LAUNCH_GRAPH] = launch->graph};
-  return each[job->launch] * step->kernels;
+    return calls_time(launch, &step->exchange);
+  return job->launch == DSP_LAUNCH_COMPILED ? launch->compiled * step->kernels
+                                            : eager_time(launch, step);
 }
 
 /* FLOP of attention: 4 forward, 10 backward (five products) a query, key and
@@ -41,34 +54,43 @@ static double memory_time(const DspGpu *gpu, const DspMemoryWork *work) {
   return time;
 }
 
-static double gemm_time(const DspGpu *gpu, const DspStep *step) {
+/* Forward, `out` is made by so many products. */
+static double gemm_time(const DspGpu *gpu, const DspStep *step,
+                        DspClocks clocks) {
   DspGemm part = step->gemm;
-  if (step->kernels > 1 && step->role == DSP_ROLE_COMPUTE)
-    part.n /= step->kernels;
-  else
-    return dsp_gemm_time(gpu, &part, DSP_CLOCKS_SUSTAINED);
-  return step->kernels * dsp_gemm_time(gpu, &part, DSP_CLOCKS_SUSTAINED);
+  int products = step->role == DSP_ROLE_COMPUTE ? step->kernels : 1;
+  for (int i = 0; i < DSP_MEMORY_PARTS; i++)
+    products -= step->memory.parts[i].kernels;
+  products = MAX(products, 1);
+  part.n /= products;
+  return products * dsp_gemm_time(gpu, &part, clocks);
+}
+
+static double attention_time(const DspJob *job, const DspStep *step,
+                             DspClocks clocks) {
+  return dsp_attention_time(job->cluster->gpu, &step->attention.shape,
+                            step->attention.direction, job->attention_kernel,
+                            clocks);
 }
 
 DspStepCost dsp_step_cost(const DspJob *job, const DspStep *step) {
   const DspGpu *gpu = job->cluster->gpu;
-  DspStepCost cost = {0, 0, issue_time(job, step)};
+  const double copies = memory_time(gpu, &step->memory);
+  DspStepCost cost = {copies, copies, 0, issue_time(job, step)};
   switch (step->kind) {
   case DSP_STEP_GEMM:
-    cost.time = gemm_time(gpu, step);
+    cost.time += gemm_time(gpu, step, DSP_CLOCKS_SUSTAINED);
+    cost.boost += gemm_time(gpu, step, DSP_CLOCKS_BOOST);
     cost.bound = dsp_flop_bound(gpu, gemm_flop(&step->gemm), job->dtype);
     break;
   case DSP_STEP_ATTENTION:
-    cost.time = dsp_attention_time(gpu, &step->attention.shape,
-                                   step->attention.direction,
-                                   job->attention_kernel, DSP_CLOCKS_SUSTAINED);
+    cost.time += attention_time(job, step, DSP_CLOCKS_SUSTAINED);
+    cost.boost += attention_time(job, step, DSP_CLOCKS_BOOST);
     cost.bound = dsp_flop_bound(
         gpu, attention_flop(&step->attention.shape, step->attention.direction),
         job->dtype);
     break;
   case DSP_STEP_MEMORY:
-    cost.time = memory_time(gpu, &step->memory);
-    break;
   case DSP_STEP_COLLECTIVE:
     break;
   }

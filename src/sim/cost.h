@@ -6,7 +6,8 @@
 #include "schedule/schedule.h"
 
 typedef struct {
-  double time;  /* s on the GPU; collectives: 0 */
+  double time;  /* s on the GPU at the clocks of long runs; collectives: 0 */
+  double boost; /* the same at clocks that no power limits */
   double bound; /* s that no kernel beats */
   double issue; /* s of the CPU */
 } DspStepCost;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/program.h"
+#include <math.h>
 
 static int exchange_index(GArray *exchanges, const DspExchange *e) {
   for (guint i = 0; i < exchanges->len; i++) {
@@ -41,6 +42,33 @@ static void loop_init(DspLoop *loop, DspProgram *program,
   }
 }
 
+/* How hard a step works the tensor cores, of what a loop of large products
+ * does, which is what brings the clocks down to the sustained ones: power is
+ * limited on average over far longer than a kernel. */
+static double heat(const DspProgram *program) {
+  const DspGpu *gpu = program->schedule->job.cluster->gpu;
+  double time = 0, bound = 0;
+  for (guint i = 0; i < program->n_loops; i++) {
+    const DspLoop *loop = &program->loops[i];
+    const double repeat = (double)loop->segment->repeat;
+    for (guint j = 0; j < loop->n; j++) {
+      time += repeat * loop->instructions[j].cost.time;
+      bound += repeat * loop->instructions[j].cost.bound;
+    }
+  }
+  const double most = gpu->gemm.e_max / gpu->gemm.sustained;
+  return time > 0 ? fmin(bound / (most * time), 1) : 0;
+}
+
+static void set_clocks(DspProgram *program) {
+  const double share = heat(program);
+  for (guint i = 0; i < program->n_loops; i++)
+    for (guint j = 0; j < program->loops[i].n; j++) {
+      DspStepCost *cost = &program->loops[i].instructions[j].cost;
+      cost->time = cost->boost + share * (cost->time - cost->boost);
+    }
+}
+
 DspProgram *dsp_program_new(const DspSchedule *schedule) {
   DspProgram *program = g_new0(DspProgram, 1);
   program->schedule = schedule;
@@ -49,6 +77,7 @@ DspProgram *dsp_program_new(const DspSchedule *schedule) {
   program->exchanges = g_array_new(FALSE, FALSE, sizeof(DspExchange));
   for (guint i = 0; i < program->n_loops; i++)
     loop_init(&program->loops[i], program, schedule->segments->pdata[i]);
+  set_clocks(program);
   return program;
 }
 
