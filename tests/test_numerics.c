@@ -64,7 +64,7 @@ static gboolean run(const Row *row, DspFault fault, DspMode mode,
   return dsp_validate(&job, &plan, &options, result, error);
 }
 
-/* Dimensions of the small models (9, 11; 9, 5, 11; 37 tokens; text of 5) leave
+/* Dimensions of the small models (9, 11; 9, 3, 11; 37 tokens; text of 5) leave
  * padding at nearly every degree. */
 static const Row rows[] = {
     {VIDEO, "single", "best", 1, 1, 1, 1, 0, NONE, 1, NULL, FP32},

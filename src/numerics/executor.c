@@ -94,8 +94,10 @@ DspArray *dsp_rank_put(DspRank *rank, int tensor, int64_t rows, int64_t width) {
 }
 
 int64_t dsp_rank_first_sample(const DspRank *rank) {
-  return rank->position.at[DSP_AXIS_DP] *
-         dsp_job_batch(&rank->run->schedule->job);
+  const DspSchedule *schedule = rank->run->schedule;
+  return (rank->position.at[DSP_AXIS_DP] * schedule->plan.degree[DSP_AXIS_CFG] +
+          rank->position.at[DSP_AXIS_CFG]) *
+         dsp_job_batch(&schedule->job);
 }
 
 int64_t dsp_rank_weight(const DspRank *rank, const DspOp *op) {
@@ -449,21 +451,37 @@ static float *copy_of(const DspRank *rank, const float *from) {
   return copy;
 }
 
-static void put_output(DspRun *run, const DspRank *rank) {
-  int tensor = run->output_tensor;
-  DspArray *y = rank->values[tensor];
+/* Rows of a rank at `p`: `y` are its numbers. Gives the first behind them. */
+static const float *put_rows(const DspRank *rank, const DspPosition *p,
+                             const float *y, int64_t width) {
+  const DspRun *run = rank->run;
+  const DspTensor *t = dsp_tensor_of(run->schedule, run->output_tensor);
   int64_t n;
-  g_autofree int64_t *rows = dsp_rank_rows(rank, tensor, &n);
-  g_autofree float *numbers =
-      g_new0(float, (gsize)(y ? y->rows * y->width + 1 : 1));
-  if (y)
-    run->device->kernels->read(y, numbers);
-  for (int64_t i = 0; y && i < y->rows * y->width; i++)
-    if (rows[i / y->width] >= 0)
-      run->results[rows[i / y->width] * y->width + i % y->width] =
-          result_of(rank, numbers[i]);
-  if (rank->position.at[DSP_AXIS_TP] == 0)
+  g_autofree int64_t *rows =
+      dsp_rows(run->schedule, p, t->stream, t->layout, &n);
+  for (int64_t i = 0; i < n * width; i++)
+    if (rows[i / width] >= 0)
+      run->results[rows[i / width] * width + i % width] = result_of(rank, y[i]);
+  return y + n * width;
+}
+
+/* In inference the passes of guidance have been gathered one behind the other.
+ */
+static void put_output(DspRun *run, const DspRank *rank) {
+  const DspArray *y = rank->values[run->output_tensor];
+  DspPosition p = rank->position;
+  int64_t passes = run->schedule->plan.degree[DSP_AXIS_CFG];
+  if (p.at[DSP_AXIS_TP] == 0)
     run->loss += rank->loss;
+  if (!y)
+    return;
+  g_autofree float *numbers = g_new0(float, (gsize)(y->rows * y->width + 1));
+  const float *at = numbers;
+  run->device->kernels->read(y, numbers);
+  for (int64_t i = 0; i < passes; i++) {
+    p.at[DSP_AXIS_CFG] = i;
+    at = put_rows(rank, &p, at, y->width);
+  }
 }
 
 /* Of one repetition; `results`: where those of the present kind begin. */

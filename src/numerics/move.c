@@ -155,13 +155,21 @@ static int64_t local_rows(const DspRank *rank, int index) {
   return n;
 }
 
+/* Every member's rows arrive behind those of the one before it: copies of the
+ * same tokens, or samples of the other pass of guidance. */
+static gboolean adds_rows(const DspRank *rank, const DspStep *step,
+                          const Group *g) {
+  return g->axis == DSP_AXIS_CFG ||
+         (copies(rank, step) && to_heads(rank, step) &&
+          g->collective == DSP_ALL_TO_ALL);
+}
+
 /* The columns of the sender's array: tokens' as the tensor says; those of heads
  * as the move says, which the columns of the receiver do not need. */
 static void unpack(DspRank *rank, const DspStep *step, const guint8 *bytes,
                    int tensor_out, int64_t width) {
   Group g = group_of(rank, step);
-  gboolean more_rows = copies(rank, step) && to_heads(rank, step) &&
-                       g.collective == DSP_ALL_TO_ALL;
+  gboolean more_rows = adds_rows(rank, step, &g);
   int64_t rows = local_rows(rank, tensor_out);
   DspArray *y = dsp_rank_put(rank, tensor_out,
                              more_rows ? rows * g.members : rows, width);

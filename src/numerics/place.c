@@ -79,7 +79,9 @@ int64_t *dsp_rows(const DspSchedule *schedule, const DspPosition *position,
   Extents e = extents_of(schedule, stream);
   int64_t place = place_in(&schedule->plan, position, layout);
   int64_t *rows = g_new(int64_t, 1);
-  rows[0] = position->at[DSP_AXIS_DP];
+  /* The passes of guidance are samples of their own. */
+  rows[0] = position->at[DSP_AXIS_DP] * schedule->plan.degree[DSP_AXIS_CFG] +
+            position->at[DSP_AXIS_CFG];
   *n = 1;
   for (int i = 0; i < e.n; i++) {
     int64_t part = part_of(&e, i, layout);

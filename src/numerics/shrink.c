@@ -5,7 +5,7 @@ enum { REPETITIONS = 2 };
 
 /* Tokens of each dimension of the first stream, by how many it has, and of all
  * others: no two have a divisor of degrees in common. */
-static const int64_t lengths[][3] = {{37}, {9, 11}, {9, 5, 11}};
+static const int64_t lengths[][3] = {{37}, {9, 11}, {9, 3, 11}};
 enum { OTHER_LENGTH = 5 };
 
 typedef void (*Visit)(DspModel *model, const DspBlock *block, DspOp *op,

@@ -336,13 +336,33 @@ static DspSchedule *schedule_of(const DspValidator *validator,
   return dsp_schedule_new(&job, plan, error);
 }
 
+/* A mean over columns that ranks divide is the sum of parts that the schedule
+ * does not exchange. */
+static gboolean means_are_whole(const DspSchedule *schedule, GError **error) {
+  for (guint i = 0; i < schedule->segments->len; i++) {
+    const DspSegment *segment = schedule->segments->pdata[i];
+    const DspStep *steps = dsp_segment_steps(segment);
+    for (guint j = 0; j < segment->steps->len; j++) {
+      const DspOp *op = steps[j].op;
+      if (op && (op->kind == DSP_OP_NORM || op->across_heads) &&
+          steps[j].kind == DSP_STEP_MEMORY && steps[j].inputs[0] >= 0 &&
+          dsp_tensor_of(schedule, steps[j].inputs[0])->split > 1)
+        return dsp_refuse(error,
+                          "'%s' takes the mean over heads that other ranks "
+                          "hold, which the schedule does not exchange",
+                          op->name);
+    }
+  }
+  return TRUE;
+}
+
 gboolean dsp_validator_can(const DspValidator *validator, const DspPlan *plan,
                            GError **error) {
   if (!dsp_reference_can(validator->job.model, error))
     return FALSE;
   g_autoptr(DspSchedule) schedule = schedule_of(validator, plan, error);
   DspFault fault = validator->options.fault;
-  return schedule &&
+  return schedule && means_are_whole(schedule, error) &&
          (dsp_fault_applies(fault, schedule) ||
           dsp_refuse(error, "has no place for '%s'", dsp_fault_names[fault]));
 }

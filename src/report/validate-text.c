@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Validations as text: a table for each model, then why plans have failed,
- * differ or were not run. */
+/* Validations as text: for each model a table of what was run, then why plans
+ * have failed, differ or were not run. */
 #include "report/prediction.h"
 #include "report/text.h"
 #include "report/validate.h"
@@ -36,7 +36,7 @@ static void add_job(const DspValidateAnswer *answer, const DspStyle *style,
   add_line(out, style, "job", text);
   add_line(out, style, "errors",
            "relative, of the output and of all gradients, to one rank in "
-           "float64; each beside its bound");
+           "float64");
 }
 
 static void add_model(const DspSubject *subject, const DspStyle *style,
@@ -108,17 +108,16 @@ static void add_row(DspGrid *grid, const DspValidateRow *row) {
   add_numbers(grid, row);
   add_moves(grid, row);
   dsp_grid_cell(grid, "%s", outcome_names[outcome_of(row)]);
-  if (outcome_of(row) == DSP_VERDICT_FAILED)
+  if (outcome_of(row) != DSP_VERDICT_PASSED)
     dsp_grid_colour(grid, DSP_TEXT_BEST);
-  else if (row->skipped)
-    dsp_grid_colour(grid, DSP_TEXT_DIM);
 }
 
 static void add_plans(const DspSubject *subject, const DspStyle *style,
                       GString *out) {
   g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
   for (guint i = 0; i < subject->rows->len; i++)
-    add_row(grid, dsp_validate_row(subject, i));
+    if (!dsp_validate_row(subject, i)->skipped)
+      add_row(grid, dsp_validate_row(subject, i));
   dsp_grid_print(grid, out);
 }
 

@@ -148,17 +148,19 @@ static DspValue get_shrunk(gconstpointer row, guint index) {
   return dsp_boolean(subject_of(row)->shrunk);
 }
 
-/* "T=9,S=11,L=5", in a buffer of the model. */
-static DspValue get_tokens(gconstpointer row, guint index) {
+enum { TOKENS, WIDTH };
+
+static DspValue get_size(gconstpointer row, guint index) {
   const DspJob *job = &subject_of(row)->job;
-  return dsp_integer(index ? job->model->hidden
-                           : dsp_stream_tokens(job->model, 0, &job->lengths));
+  return dsp_integer(index == WIDTH
+                         ? job->model->hidden
+                         : dsp_stream_tokens(job->model, 0, &job->lengths));
 }
 
 static const DspColumn model_columns[] = {
-    {NULL, "name", get_model, NAME}, {NULL, "sha256", get_model, SHA256},
-    {NULL, "shrunk", get_shrunk, 0}, {NULL, "tokens", get_tokens, 0},
-    {NULL, "width", get_tokens, 1},  {NULL}};
+    {NULL, "name", get_model, NAME},  {NULL, "sha256", get_model, SHA256},
+    {NULL, "shrunk", get_shrunk, 0},  {NULL, "tokens", get_size, TOKENS},
+    {NULL, "width", get_size, WIDTH}, {NULL}};
 
 /* The row of inputs is the DspValidateTables. */
 static const DspValidateInputs *inputs_of(gconstpointer row) {
