@@ -6,9 +6,11 @@
 #include "network/uses.h"
 #include <math.h>
 
-/* Buffers of a channel that fill before bytes leave as fast as they come:
- * fitted to h100-dgx-1n8-allreduce-dgxc and b200-vultr-1n8-allreduce. */
+/* Buffers of a channel that fill before bytes leave as fast as they come, with
+ * 8 ranks: fitted to h100-dgx-1n8-allreduce-dgxc and b200-vultr-1n8-allreduce;
+ * gb200-coreweave-72-allreduce has 9 times as much. */
 #define CHANNEL_BUFFER (2 << 20)
+#define HEADS          8
 
 /* s to post a channel's message between nodes: levels take longer on B200 (32
  * channels, b200-vultr-2n16-allreduce) than on H100 (16,
@@ -25,6 +27,11 @@ static guint n_channels(const DspNcclJob *job) {
   return job->arch == DSP_NCCL_BLACKWELL ? 32 : 16;
 }
 
+/* Every head, the GPU that a part of the bytes is added up for, has its own. */
+static double buffers(const DspNcclJob *job, int64_t channels) {
+  return (double)channels * CHANNEL_BUFFER * job->ranks / HEADS;
+}
+
 static void price_nvls(const DspNcclJob *job, DspPrice *price) {
   const DspTransport *t = &job->cluster->intra;
   const gboolean all_reduce = job->collective == DSP_ALL_REDUCE;
@@ -37,8 +44,7 @@ static void price_nvls(const DspNcclJob *job, DspPrice *price) {
       .share = 1,
       .cap = t->nvls_efficiency * job->gpu_bandwidth / (all_reduce ? 1 : part),
       .traffic = 1,
-      .fill =
-          MIN((double)job->bytes, (double)price->channels * CHANNEL_BUFFER) / 2,
+      .fill = MIN((double)job->bytes, buffers(job, price->channels)) / 2,
   };
   dsp_price_set_limits(job, price, &limits);
 }

@@ -139,7 +139,9 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = crowd_cap(job, price->uses),
       .traffic = all ? (job->ranks - 1.0) / job->ranks : 1,
-      .sharpness = job->nodes > 1 ? DSP_P2P_SHARPNESS : DSP_NODE_SHARPNESS,
+      .sharpness = job->nodes > 1 ? DSP_P2P_SHARPNESS
+                   : all          ? DSP_NODE_SHARPNESS
+                                  : 0,
   };
   if (price->protocol == DSP_PROTOCOL_SIMPLE)
     price->latency += hand_over(job, MIN(part, (double)chunk_of(job)), rate);
