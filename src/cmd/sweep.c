@@ -177,7 +177,7 @@ static DspWorkers *workers_new(Sweep *sweep, const DspWork *work) {
   const int64_t jobs = sweep->options->jobs;
   const int64_t threads = jobs ? jobs : g_get_num_processors();
   return dsp_mpi_ranks() ? dsp_mpi_workers_new(work)
-                         : dsp_threads_new(work, (guint)threads);
+                         : dsp_sweep_threads_new(work, (guint)threads);
 }
 
 /* Where a later run may take it up. */

@@ -131,7 +131,7 @@ static void free_threads(DspWorkers *workers) {
   g_free(threads);
 }
 
-DspWorkers *dsp_threads_new(const DspWork *work, guint n) {
+DspWorkers *dsp_sweep_threads_new(const DspWork *work, guint n) {
   Threads *threads = g_new0(Threads, 1);
   threads->workers = (DspWorkers){n * AHEAD, give, take, free_threads};
   threads->work = *work;

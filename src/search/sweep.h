@@ -34,7 +34,7 @@ typedef struct {
   gpointer data;
 } DspWork;
 
-DspWorkers *dsp_threads_new(const DspWork *work, guint threads);
+DspWorkers *dsp_sweep_threads_new(const DspWork *work, guint threads);
 
 /* Where it goes. */
 typedef struct {
