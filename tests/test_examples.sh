@@ -15,9 +15,11 @@ rm -rf "$work"
 mkdir -p "$work/bin" "$work/scratch"
 cd "$work" || exit 1
 
-# Some examples read files of measurements, or those of dspsim-extending(7).
+# Some examples read files of measurements, logs, or those of
+# dspsim-extending(7).
 cp "$DSP_TEST_SOURCE"/tests/data/measurement/*.json \
-  "$DSP_TEST_SOURCE"/tests/data/extending/*.json scratch || exit 1
+  "$DSP_TEST_SOURCE"/tests/data/extending/*.json \
+  "$DSP_TEST_SOURCE"/tests/data/calibrate/two-nodes.txt scratch || exit 1
 
 # DSPSIM may be a program and its options.
 printf '#!/bin/sh\nexec %s "$@"\n' "$DSPSIM" > bin/dspsim
