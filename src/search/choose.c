@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "search/choose.h"
+#include "search/compare.h"
 
 static int64_t degree_of(const DspPlan *plan) {
   int64_t degree = 1;
@@ -68,12 +69,15 @@ void dsp_choose(const DspJob *job, const DspPlanSpace *space, DspPrices *prices,
                 const DspSimOptions *options, DspPrediction *best) {
   g_autoptr(GArray) plans = list_plans(job, space);
   const DspPlan *all = (const DspPlan *)(void *)plans->data;
-  dsp_predict(job, &all[0], prices, options, best);
+  dsp_predict_unadvised(job, &all[0], prices, options, best);
   for (guint i = 1; i < plans->len; i++) {
     DspPrediction other;
+    DspSimOptions limited = *options;
     if (best->samples_per_s > 0 && degree_of(&all[i]) < degree_of(&best->plan))
       break;
-    dsp_predict(job, &all[i], prices, options, &other);
+    limited.limit = dsp_step_limit(job, &all[i], best->samples_per_s);
+    dsp_predict_unadvised(job, &all[i], prices, &limited, &other);
     keep_better(best, &other);
   }
+  dsp_prediction_advise(best, job);
 }

@@ -13,16 +13,21 @@ static gboolean same_kind(const DspPlan *a, const DspPlan *b) {
   return a->method == b->method && a->variant == b->variant;
 }
 
+double dsp_step_limit(const DspJob *job, const DspPlan *plan,
+                      double samples_per_s) {
+  const double samples =
+      (double)plan->degree[DSP_AXIS_DP] * (double)job->batch /
+      (double)(job->mode == DSP_MODE_INFER ? MAX(job->evaluations, 1) : 1);
+  return samples_per_s > 0 ? samples / samples_per_s : 0;
+}
+
 /* The step time above which `plan` is slower than the best of its kind. */
 static double limit_of(const DspJob *job, const DspPlan *plan, GArray *done) {
   double best = 0;
   for (guint i = 0; i < done->len; i++)
     if (same_kind(&at(done, i)->prediction.plan, plan))
       best = MAX(best, at(done, i)->prediction.samples_per_s);
-  double samples =
-      (double)plan->degree[DSP_AXIS_DP] * (double)job->batch /
-      (double)(job->mode == DSP_MODE_INFER ? MAX(job->evaluations, 1) : 1);
-  return best > 0 ? samples / best : 0;
+  return dsp_step_limit(job, plan, best);
 }
 
 static GArray *predict_all(const DspJob *job, const DspPlanSpace *space,
@@ -38,13 +43,32 @@ static GArray *predict_all(const DspJob *job, const DspPlanSpace *space,
     DspSimOptions limited = *options;
     if (best_only)
       limited.limit = limit_of(job, plan, done);
-    dsp_predict(job, plan, prices, &limited, &compared.prediction);
+    dsp_predict_unadvised(job, plan, prices, &limited, &compared.prediction);
     if (compared.prediction.sim.cut)
       compared_clear(&compared);
     else
       g_array_append_val(done, compared);
   }
   return done;
+}
+
+/* Whether nobody needs to know what could run instead of the plan: another of
+ * its method runs, or one before it has told. */
+static gboolean is_advised(GArray *plans, guint i) {
+  const DspMethod *method = at(plans, i)->prediction.plan.method;
+  for (guint j = 0; j < plans->len; j++) {
+    const DspPrediction *p = &at(plans, j)->prediction;
+    if (p->plan.method == method && (p->feasible || (j < i && p->suggestion)))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void advise(const DspJob *job, GArray *plans, gboolean best_only) {
+  for (guint i = 0; i < plans->len; i++)
+    if (!at(plans, i)->prediction.feasible &&
+        !(best_only && is_advised(plans, i)))
+      dsp_prediction_advise(&at(plans, i)->prediction, job);
 }
 
 /* By samples a second; equal ones (and those that do not run) stay as they
@@ -82,6 +106,7 @@ GArray *dsp_compare(const DspJob *job, const DspPlanSpace *space,
                     DspPrices *prices, const DspSimOptions *options,
                     gboolean best_only) {
   GArray *plans = predict_all(job, space, prices, options, best_only);
+  advise(job, plans, best_only);
   g_array_sort(plans, by_rate);
   double embedded = best_embedded(space, plans);
   choose(space, plans);

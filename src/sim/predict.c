@@ -47,21 +47,26 @@ static char *suggest(const DspPlan *plan, const DspPlan *nearest) {
   return g_string_free(text, FALSE);
 }
 
-static void refuse(DspPrediction *p, const DspJob *job, const GError *error) {
-  DspPlan nearest;
-  p->reason = g_strdup(error->message);
-  if (dsp_plan_nearest(job, &p->plan, NULL, NULL, &nearest) ||
-      dsp_plan_alternative(job, &p->plan, NULL, NULL, &nearest))
-    p->suggestion = suggest(&p->plan, &nearest);
-}
-
-static void refuse_memory(DspPrediction *p, const DspJob *job) {
+static void refuse_memory(DspPrediction *p) {
   g_autofree char *peak = dsp_format_size(p->memory.peak);
   g_autofree char *limit = dsp_format_size(p->memory.limit);
-  DspPlan nearest;
   p->reason =
       g_strdup_printf("needs %s of memory on a GPU with %s", peak, limit);
-  if (nearest_that_fits(job, &p->plan, &nearest))
+}
+
+/* The nearest that can be scheduled. */
+static gboolean nearest_that_runs(const DspJob *job, const DspPlan *plan,
+                                  DspPlan *nearest) {
+  return dsp_plan_nearest(job, plan, NULL, NULL, nearest) ||
+         dsp_plan_alternative(job, plan, NULL, NULL, nearest);
+}
+
+void dsp_prediction_advise(DspPrediction *p, const DspJob *job) {
+  const gboolean scheduled = p->memory.peak > 0;
+  DspPlan nearest;
+  if (!p->feasible && !p->suggestion &&
+      (scheduled ? nearest_that_fits : nearest_that_runs)(job, &p->plan,
+                                                          &nearest))
     p->suggestion = suggest(&p->plan, &nearest);
 }
 
@@ -99,25 +104,32 @@ static void find_rates(DspPrediction *p, const DspJob *job) {
           : -1;
 }
 
-void dsp_predict(const DspJob *job, const DspPlan *plan, DspPrices *prices,
-                 const DspSimOptions *options, DspPrediction *p) {
+void dsp_predict_unadvised(const DspJob *job, const DspPlan *plan,
+                           DspPrices *prices, const DspSimOptions *options,
+                           DspPrediction *p) {
   g_autoptr(GError) error = NULL;
   *p = (DspPrediction){.plan = *plan, .cost_per_1k_samples = -1};
   g_autoptr(DspSchedule) schedule = dsp_schedule_new(job, plan, &error);
   if (!schedule) {
-    refuse(p, job, error);
+    p->reason = g_strdup(error->message);
     return;
   }
   p->volume = dsp_schedule_volume(schedule, (1u << DSP_N_PASSES) - 1);
   p->memory = dsp_schedule_memory(schedule);
   if (p->memory.peak > p->memory.limit) {
-    refuse_memory(p, job);
+    refuse_memory(p);
     return;
   }
   p->feasible = TRUE;
   dsp_simulate(schedule, prices, options, &p->sim);
   if (!p->sim.cut)
     find_rates(p, job);
+}
+
+void dsp_predict(const DspJob *job, const DspPlan *plan, DspPrices *prices,
+                 const DspSimOptions *options, DspPrediction *p) {
+  dsp_predict_unadvised(job, plan, prices, options, p);
+  dsp_prediction_advise(p, job);
 }
 
 void dsp_prediction_clear(DspPrediction *p) {

@@ -28,6 +28,12 @@ typedef struct {
  * of GPUs. Free the prediction's strings with dsp_prediction_clear. */
 void dsp_predict(const DspJob *job, const DspPlan *plan, DspPrices *prices,
                  const DspSimOptions *options, DspPrediction *prediction);
+/* The same in two parts: without the suggestion, and adding it where the plan
+ * cannot run, which takes many times as long. */
+void dsp_predict_unadvised(const DspJob *job, const DspPlan *plan,
+                           DspPrices *prices, const DspSimOptions *options,
+                           DspPrediction *prediction);
+void dsp_prediction_advise(DspPrediction *prediction, const DspJob *job);
 void dsp_prediction_clear(DspPrediction *prediction);
 
 #endif
