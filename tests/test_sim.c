@@ -281,7 +281,7 @@ static void test_beside(void) {
     dsp_simulate(schedule, prices, &options, &result);
     if (rows[i].overlaps)
       DSP_CHECK(result.compute_time > alone * 1.0001 &&
-                    result.compute_time < 2 * alone,
+                    result.compute_time < 4 * alone,
                 "%s: %g s of kernels, %g s alone", rows[i].method,
                 result.compute_time, alone);
     else
@@ -289,8 +289,8 @@ static void test_beside(void) {
   }
 }
 
-/* Every kernel of a step beside every pair of its collectives: never faster,
- * and no faster beside two of them than beside one. */
+/* Beside every pair of a step's collectives: never faster, and no faster beside
+ * two of them than beside one. */
 static void test_slowdown(void) {
   const DspJob job = job_of(video, h100, 16);
   const DspPlan plan = {.method = dsp_method_find("usp"),
@@ -305,21 +305,43 @@ static void test_slowdown(void) {
   g_autoptr(DspContention) contention = dsp_contention_new(program, prices);
   const int n = (int)program->exchanges->len;
   double most = 1;
-  for (guint i = 0; i < program->loops[1].n; i++)
-    for (int comm = -1; comm < n; comm++)
-      for (int sync = -1; sync < n; sync++) {
-        const DspInstruction *instruction = &program->loops[1].instructions[i];
-        const int none[] = {-1, -1, -1}, one[] = {-1, comm, -1},
-                  both[] = {-1, comm, sync};
-        const double a = dsp_contention_slowdown(contention, instruction, none);
-        const double b = dsp_contention_slowdown(contention, instruction, one);
-        const double c = dsp_contention_slowdown(contention, instruction, both);
-        DSP_CHECK(a == 1 && a <= b && b <= c,
-                  "step %u: %g alone, %g beside %d, %g beside %d too", i, a, b,
-                  comm, c, sync);
-        most = MAX(most, c);
-      }
-  DSP_CHECK(most > 1.1 && most <= 2.5, "at most %g times as long", most);
+  for (int comm = -1; comm < n; comm++)
+    for (int sync = -1; sync < n; sync++) {
+      const int one[] = {-1, comm, -1}, both[] = {-1, comm, sync};
+      const double a = dsp_contention_slowdown(contention, one);
+      const double b = dsp_contention_slowdown(contention, both);
+      DSP_CHECK(a >= 1 && a <= b && (comm >= 0 || a == 1),
+                "%g beside %d, %g beside %d too", a, comm, b, sync);
+      most = MAX(most, b);
+    }
+  DSP_CHECK(most > 1.1 && most <= 4, "at most %g times as long", most);
+}
+
+/* Kernels beside an all-gather of a node over NVLink, as they were measured:
+ * NVIDIA/nccl issue 1428 (GEMM 1.18 to 2.08 ms, attention 0.18 to 0.33 ms,
+ * A100) and NVIDIA's developer forum, topic 337991 (80 to 47 % of peak, H100),
+ * both with 24 thread blocks. */
+static void test_measured_slowdown(void) {
+  static const struct {
+    const char *cluster;
+    double slowdown;
+  } rows[] = {{"dgx-a100-80", 1.8}, {"dgx-h100", 1.7}};
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+    g_autoptr(DspCluster) cluster = dsp_cluster_load(rows[i].cluster, NULL);
+    const DspNcclOptions ring = {"ring", -1, 24};
+    DspJob job = job_of(video, cluster, 8);
+    const DspPlan plan = plan_of("single", DSP_AXIS_DP, 8, 3);
+    g_autoptr(DspTopology) topology = dsp_topology_new(cluster, 8, NULL);
+    g_autoptr(DspPrices) prices = dsp_prices_new(topology, &ring);
+    g_autoptr(DspSchedule) schedule = dsp_schedule_new(&job, &plan, NULL);
+    g_autoptr(DspProgram) program = dsp_program_new(schedule);
+    DspExchange *e = &g_array_index(program->exchanges, DspExchange, 0);
+    *e = (DspExchange){DSP_ALL_GATHER, DSP_AXIS_DP, 1 << 30, 1};
+    g_autoptr(DspContention) contention = dsp_contention_new(program, prices);
+    static const int beside[] = {-1, -1, 0};
+    DSP_CHECK_NEAR(dsp_contention_slowdown(contention, beside),
+                   rows[i].slowdown, 0.1);
+  }
 }
 
 /* --- a launch-bound step
@@ -384,6 +406,7 @@ static CU_TestInfo tests[] = {{"folded and every rank agree", test_folding},
                               {"one truth", test_one_truth},
                               {"beside collectives", test_beside},
                               {"slowdown", test_slowdown},
+                              {"measured slowdown", test_measured_slowdown},
                               {"launch-bound", test_launch_bound},
                               {"out of memory", test_memory_refusal},
                               CU_TEST_INFO_NULL};

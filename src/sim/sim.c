@@ -223,8 +223,8 @@ static void start_flow(Sim *sim, guint index, double now) {
   sim->reloaded = now;
 }
 
-/* How slow the kernel on the compute stream is beside the rank's collectives:
- * NCCL's kernels are there from when they wait for other ranks. */
+/* How slow kernels are beside the rank's collectives: NCCL's kernels are there
+ * from when they wait for other ranks. */
 static double pace_of(const Sim *sim, Rank *rank) {
   int exchanges[DSP_N_STREAM_KINDS];
   for (int i = 0; i < DSP_N_STREAM_KINDS; i++) {
@@ -232,9 +232,7 @@ static double pace_of(const Sim *sim, Rank *rank) {
     exchanges[i] =
         stream->state == RUNNING ? head_of(stream)->instruction->exchange : -1;
   }
-  return dsp_contention_slowdown(
-      sim->contention, head_of(&rank->streams[DSP_STREAM_COMPUTE])->instruction,
-      exchanges);
+  return dsp_contention_slowdown(sim->contention, exchanges);
 }
 
 /* A collective of the rank has begun or ended. */
