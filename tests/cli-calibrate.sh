@@ -35,10 +35,11 @@ expect 0 'Constants that the points determine' '' \
 for file in once/*.json; do
   same "$file" "${file#once/}" calibrate twice
 done
-grep -q '"source": "dspsim calibrate: two-nodes.txt, median error' new*.json ||
+grep -q '"source": "dspsim calibrate: two-nodes.txt; collective: median error' \
+  new*.json ||
   fail 'the profile does not say what it is made from'
 expect 0 'busbw' '' cost new.json --nodes 2 -b 1M -e 1M
-expect 0 '^network,constant,unit,fitted,before,after,' '' \
+expect 0 '^file,constant,unit,fitted,before,after,' '' \
   calibrate dgx-h100 "$log" --format csv
 expect 0 '"schema": "dspsim.calibrate/1"' '' \
   calibrate dgx-h100 "$log" --format json
@@ -47,7 +48,7 @@ expect 0 '"excluded": \[' '' \
   calibrate dgx-h100 "$log" --format json -x none
 
 # The answer is no.
-expect 1 '' 'no healthy collective on dgx-h100 to calibrate to' \
+expect 1 '' 'no healthy point of dgx-h100 to calibrate to' \
   calibrate dgx-h100 "$log" --exclude 'two-nodes.txt all_reduce'
 
 # Usage and bad input; nothing is written.
@@ -87,5 +88,5 @@ for cluster in dgx-h100 hgx-h200-roce; do
 done >> two.json
 echo ']}' >> two.json
 expect 0 '^  dgx-h100 .* 6 .* 0\.0 ' '' calibrate --leave-one-out two.json
-expect 0 '^all,all,12,' '' calibrate --leave-one-out two.json --format csv
+expect 0 '^all,collective,all,12,' '' calibrate --leave-one-out two.json --format csv
 exit "$failed"

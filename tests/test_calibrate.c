@@ -5,6 +5,7 @@
 static CU_SuiteInfo suites[] = {
     {.pName = "logs of nccl-tests", .pTests = calibrate_log_tests},
     {.pName = "calibration", .pTests = calibrate_fit_tests},
+    {.pName = "kernels", .pTests = calibrate_kernels_tests},
     CU_SUITE_INFO_NULL,
 };
 

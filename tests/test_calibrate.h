@@ -4,6 +4,7 @@
 
 #include "test.h"
 
-extern CU_TestInfo calibrate_log_tests[], calibrate_fit_tests[];
+extern CU_TestInfo calibrate_fit_tests[], calibrate_kernels_tests[],
+    calibrate_log_tests[];
 
 #endif

@@ -113,8 +113,7 @@ static const DspCalibratedConstant *find(const DspCalibration *c,
   for (guint i = 0; i < all->len; i++) {
     const DspCalibratedConstant *constant =
         &g_array_index(all, DspCalibratedConstant, i);
-    if (strcmp(constant->network, network) == 0 &&
-        strcmp(constant->key, key) == 0)
+    if (strcmp(constant->file, network) == 0 && strcmp(constant->key, key) == 0)
       return constant;
   }
   CU_FAIL_FATAL("no such constant");

@@ -304,12 +304,22 @@ gboolean dsp_cluster_load_parts(DspCluster *cluster, const char *gpu,
          (!inter || load_inter(cluster, inter, error));
 }
 
+/* A path in a file is from that file's folder on. */
+static char *resolve(const DspJson *json, const char *name) {
+  g_autofree char *folder = g_path_get_dirname(dsp_json_name(json));
+  const gboolean path = strchr(name, '/') || g_str_has_suffix(name, ".json");
+  return path && !g_path_is_absolute(name) && strcmp(folder, ".") != 0
+             ? g_build_filename(folder, name, NULL)
+             : g_strdup(name);
+}
+
 /* A name that is not found is an error of the file that gives it, and where. */
 static gboolean load_part(
     DspCluster *cluster, const DspJson *json, const char *key, const char *name,
     gboolean (*load)(DspCluster *, const char *, GError **), GError **error) {
   g_autoptr(GError) why = NULL;
-  if (!name || load(cluster, name, &why))
+  g_autofree char *file = name ? resolve(json, name) : NULL;
+  if (!file || load(cluster, file, &why))
     return TRUE;
   if (!g_error_matches(why, DSP_ERROR, DSP_ERROR_USAGE)) {
     g_propagate_error(error, g_steal_pointer(&why));

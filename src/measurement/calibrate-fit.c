@@ -2,8 +2,9 @@
 /* The fit: nonlinear least squares (GSL's trust region of Levenberg and
  * Marquardt) of log(predicted / measured), again and again with weights that
  * let points count less the farther off they are (Cauchy's), so that a few bad
- * runs do not carry the day. All limits are fixed: the same files give the same
- * constants. */
+ * runs do not carry the day. Each kind of points has constants of its own;
+ * steps come last, with all else fitted. All limits are fixed: the same files
+ * give the same constants. */
 #include "measurement/calibrate-private.h"
 #include "measurement/statistics.h"
 #include <gsl/gsl_blas.h>
@@ -33,6 +34,10 @@
 #define LEAST_EFFECT 0.05
 #define MOST_EFFECT  1.05
 
+/* More points of a kind than this make no difference but time: every so many-th
+ * is taken. */
+#define MOST_ROWS 600
+
 #define CAUCHY       2.385 /* 95 % efficient where errors are normal */
 #define NORMAL       1.4826
 #define LEAST_SIGMA  0.01
@@ -40,6 +45,7 @@
 
 typedef struct {
   DspCalibration *c;
+  DspMeasuredKind kind; /* of points, and of their constants */
   GArray *rows;         /* guint: samples that are fitted to */
   guint n;              /* constants that are fitted */
   guint *active;        /* which they are */
@@ -56,16 +62,16 @@ static DspSample *row_sample(const Fit *f, guint i) {
   return dsp_sample(f->c, g_array_index(f->rows, guint, i));
 }
 
-static double measured(const DspSample *s) {
-  return 1e-6 * s->point->measured;
-}
-
 /* --- predictions --------------------------------------------------------- */
+
+static gboolean is_of_kind(const Fit *f, guint k) {
+  return dsp_calibrated(f->c, k)->kind == f->kind;
+}
 
 static void set_all(Fit *f) {
   for (guint k = 0; k < f->c->constants->len; k++)
-    f->values[k] = f->free[k] == f->first[k]
-                       ? dsp_calibrated(f->c, k)->before
+    f->values[k] = !is_of_kind(f, k) || f->free[k] == f->first[k]
+                       ? dsp_calibrated(f->c, k)->after
                        : dsp_quantity_of_free(dsp_calibrated(f->c, k)->quantity,
                                               f->free[k]);
   dsp_calibration_set(f->c, f->values);
@@ -74,17 +80,22 @@ static void set_all(Fit *f) {
 static void predict_all(Fit *f) {
   set_all(f);
   for (guint i = 0; i < f->c->samples->len; i++)
-    dsp_sample(f->c, i)->time = dsp_sample_time(dsp_sample(f->c, i));
+    if (dsp_sample(f->c, i)->point->kind == f->kind)
+      dsp_calibration_predict(f->c, dsp_sample(f->c, i));
 }
 
 static void predict_rows(Fit *f) {
   set_all(f);
   for (guint i = 0; i < f->rows->len; i++)
-    row_sample(f, i)->time = dsp_sample_time(row_sample(f, i));
+    dsp_calibration_predict(f->c, row_sample(f, i));
+}
+
+static double log_time(const DspSample *s) {
+  return log(dsp_point_seconds(s->point, s->predicted));
 }
 
 static double log_error(const DspSample *s) {
-  return log(s->time / measured(s));
+  return log_time(s) - log(dsp_point_seconds(s->point, s->point->measured));
 }
 
 /* Effects of constant k on the rows that depend on it; all: on every row. */
@@ -95,10 +106,11 @@ static void find_effects(Fit *f, guint k, gboolean all) {
   set_all(f);
   for (guint i = 0; i < f->rows->len; i++) {
     double *effect = &f->effects[(gsize)i * n + k];
-    const DspSample *s = row_sample(f, i);
+    DspSample changed = *row_sample(f, i);
     if (!all && !f->depends[(gsize)i * n + k])
       continue;
-    *effect = log(dsp_sample_time(s) / s->time) / STEP;
+    dsp_calibration_predict(f->c, &changed);
+    *effect = (log_time(&changed) - log_time(row_sample(f, i))) / STEP;
     if (fabs(*effect) > MOST_EFFECT)
       *effect = 0;
     if (all)
@@ -229,14 +241,14 @@ static void keep(Fit *f, guint k, char *why) {
 static void list_active(Fit *f) {
   f->n = 0;
   for (guint k = 0; k < f->c->constants->len; k++)
-    if (!dsp_calibrated(f->c, k)->kept)
+    if (is_of_kind(f, k) && !dsp_calibrated(f->c, k)->kept)
       f->active[f->n++] = k;
 }
 
 static void count_points(Fit *f, guint k) {
   DspCalibratedConstant *constant = dsp_calibrated(f->c, k);
   const guint n = f->c->constants->len;
-  if (constant->kept)
+  if (!is_of_kind(f, k) || constant->kept)
     return;
   find_effects(f, k, TRUE);
   for (guint i = 0; i < f->rows->len; i++)
@@ -256,10 +268,9 @@ static char *describe_like(const Fit *f, guint k, int j, double error) {
   if (!other)
     return g_strdup_printf("standard error would be %.0f %%",
                            MIN(100 * error, 999));
-  const gboolean near = strcmp(constant->network, other->network) == 0;
-  return g_strdup_printf("the points do not tell it from %s%s%s",
-                         near ? "" : other->network, near ? "" : " ",
-                         other->key);
+  const gboolean near = strcmp(constant->file, other->file) == 0;
+  return g_strdup_printf("not to be told from %s%s%s", near ? "" : other->file,
+                         near ? "" : " ", other->key);
 }
 
 /* Leaves out what the points depend on alike, before anything is fitted. */
@@ -280,18 +291,20 @@ static void identify(Fit *f) {
   list_active(f);
 }
 
-/* What lanes of NVLink, InfiniBand and Ethernet signal, bytes/s one way: the
- * least that is not below the profile's payload is the wire's own. */
+/* What lanes of NVLink, InfiniBand and Ethernet, and slots of PCIe 3 to 6
+ * signal, bytes/s one way: the least that is not below the profile's payload is
+ * the wire's own. */
 static double wire_of(const Fit *f, guint k) {
-  static const double wires[] = {1.25e9, 3.125e9, 5e9,  6.25e9, 7e9,
-                                 12.5e9, 25e9,    50e9, 100e9};
-  const guint free = g_array_index(f->c->free, guint, k);
-  for (guint i = 0;
-       dsp_is_bandwidth(&dsp_free_constants[free]) && i < G_N_ELEMENTS(wires);
-       i++)
-    if (dsp_calibrated(f->c, k)->before <= wires[i])
-      return wires[i];
-  return INFINITY;
+  static const double lanes[] = {1.25e9, 3.125e9, 5e9,  6.25e9, 7e9,
+                                 12.5e9, 25e9,    50e9, 100e9,  INFINITY};
+  static const double slots[] = {15.75e9, 31.5e9, 63e9, 121e9, INFINITY};
+  const DspFreeConstant *free = dsp_free_constant(f->c, k);
+  const double *wire = dsp_is_bandwidth(free)                  ? lanes
+                       : g_strcmp0(free->section, "pcie") == 0 ? slots
+                                                               : NULL;
+  while (wire && dsp_calibrated(f->c, k)->before > *wire)
+    wire++;
+  return wire ? *wire : INFINITY;
 }
 
 /* How far a fitted constant is beyond belief: above 1. */
@@ -338,12 +351,23 @@ static void fit_believable(Fit *f) {
 
 /* --- the whole ----------------------------------------------------------- */
 
-static void fit_init(Fit *f, DspCalibration *c) {
+static void add_rows(Fit *f) {
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(guint));
+  f->rows = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint i = 0; i < f->c->samples->len; i++)
+    if (dsp_sample(f->c, i)->trained &&
+        dsp_sample(f->c, i)->point->kind == f->kind)
+      g_array_append_val(all, i);
+  const gsize n =
+      f->kind == DSP_MEASURED_COLLECTIVE ? all->len : MIN(all->len, MOST_ROWS);
+  for (gsize i = 0; i < n; i++)
+    g_array_append_val(f->rows, g_array_index(all, guint, i * all->len / n));
+}
+
+static void fit_init(Fit *f, DspCalibration *c, DspMeasuredKind kind) {
   const guint n = c->constants->len;
-  *f = (Fit){.c = c, .rows = g_array_new(FALSE, FALSE, sizeof(guint))};
-  for (guint i = 0; i < c->samples->len; i++)
-    if (dsp_sample(c, i)->trained)
-      g_array_append_val(f->rows, i);
+  *f = (Fit){.c = c, .kind = kind};
+  add_rows(f);
   f->active = g_new0(guint, n);
   f->first = g_new0(double, n);
   f->free = g_new0(double, n);
@@ -354,7 +378,7 @@ static void fit_init(Fit *f, DspCalibration *c) {
   f->depends = g_new0(gboolean, (gsize)f->rows->len * n);
   for (guint k = 0; k < n; k++) {
     const DspCalibratedConstant *constant = dsp_calibrated(c, k);
-    if (constant->before > 0)
+    if (!constant->kept)
       f->first[k] = f->free[k] =
           dsp_quantity_to_free(constant->quantity, constant->before);
   }
@@ -368,14 +392,18 @@ static void fit_clear(Fit *f) {
   g_array_unref(f->rows);
 }
 
+static const char *gpu_of(const DspCalibration *c, const DspSample *s) {
+  return s->stand ? s->stand->site->cluster->gpu->name : c->cluster->gpu->name;
+}
+
 static GArray *score(const DspCalibration *c) {
   GArray *points = g_array_new(FALSE, TRUE, sizeof(DspScored));
   for (guint i = 0; i < c->samples->len; i++) {
     const DspSample *s = dsp_sample(c, i);
     const DspScored scored = {.file = s->file,
                               .point = s->point,
-                              .gpu = s->stand->site->cluster->gpu->name,
-                              .predicted = 1e6 * s->time,
+                              .gpu = gpu_of(c, s),
+                              .predicted = s->predicted,
                               .interval = {NAN, NAN}};
     if (s->own)
       g_array_append_val(points, scored);
@@ -387,17 +415,25 @@ static void take_results(Fit *f) {
   for (guint j = 0; j < f->n; j++) {
     DspCalibratedConstant *constant = dsp_calibrated(f->c, f->active[j]);
     constant->after = f->values[f->active[j]];
-    constant->error = f->error[f->active[j]];
-    if (constant->quantity == DSP_QUANTITY_SHARE)
-      constant->error *= 1 - constant->after;
+    constant->error = dsp_quantity_error(constant->quantity, constant->after,
+                                         f->error[f->active[j]]);
   }
 }
 
-void dsp_calibration_fit(DspCalibration *c) {
+/* Nothing to fit to. */
+static void keep_kind(Fit *f) {
+  for (guint k = 0; k < f->c->constants->len; k++)
+    if (is_of_kind(f, k) && !dsp_calibrated(f->c, k)->kept)
+      keep(f, k,
+           g_strdup_printf("no %s was measured", dsp_measured_names[f->kind]));
+}
+
+static void fit_kind(DspCalibration *c, DspMeasuredKind kind) {
   Fit f;
-  fit_init(&f, c);
+  fit_init(&f, c, kind);
+  if (!f.rows->len)
+    keep_kind(&f);
   predict_all(&f);
-  c->before = score(c);
   weigh(&f);
   for (guint k = 0; k < c->constants->len; k++)
     count_points(&f, k);
@@ -407,6 +443,21 @@ void dsp_calibration_fit(DspCalibration *c) {
   fit_believable(&f);
   predict_all(&f);
   take_results(&f);
-  c->after = score(c);
   fit_clear(&f);
+}
+
+static void predict_before(DspCalibration *c) {
+  for (guint i = 0; i < c->samples->len; i++)
+    dsp_calibration_predict(c, dsp_sample(c, i));
+}
+
+void dsp_calibration_fit(DspCalibration *c) {
+  predict_before(c);
+  c->before = score(c);
+  for (int kind = 0; kind < DSP_N_MEASURED; kind++) {
+    if (kind == DSP_MEASURED_STEP)
+      dsp_inventory_forget_prices(c->inventory);
+    fit_kind(c, (DspMeasuredKind)kind);
+  }
+  c->after = score(c);
 }

@@ -3,16 +3,24 @@
 #include <string.h>
 
 static void constant_clear(gpointer data) {
-  g_free(((DspCalibratedConstant *)data)->kept);
+  DspCalibratedConstant *constant = data;
+  g_free(constant->kept);
+  g_free(constant->key);
 }
 
 DspCalibration *dsp_calibrate(const DspCalibrateJob *job, GError **error) {
   g_autoptr(DspCalibration) c = g_new0(DspCalibration, 1);
   c->constants = g_array_new(FALSE, TRUE, sizeof(DspCalibratedConstant));
-  c->free = g_array_new(FALSE, FALSE, sizeof(guint));
+  c->free = g_array_new(FALSE, FALSE, sizeof(DspFreeConstant));
+  c->sites = g_ptr_array_new_with_free_func(dsp_site_free);
+  c->stands = g_ptr_array_new_with_free_func(dsp_stand_free);
+  c->samples = g_array_new(FALSE, TRUE, sizeof(DspSample));
+  c->inventory = dsp_inventory_new();
+  c->gpus = g_ptr_array_new();
   g_array_set_clear_func(c->constants, constant_clear);
   if (!dsp_calibration_gather(c, job, error))
     return NULL;
+  dsp_calibration_list(c);
   dsp_calibration_fit(c);
   return g_steal_pointer(&c);
 }
@@ -22,11 +30,13 @@ void dsp_calibration_free(DspCalibration *c) {
     return;
   g_array_unref(c->constants);
   g_array_unref(c->free);
-  g_clear_pointer(&c->samples, g_array_unref);
+  g_array_unref(c->samples);
   g_clear_pointer(&c->before, g_array_unref);
   g_clear_pointer(&c->after, g_array_unref);
-  g_clear_pointer(&c->stands, g_ptr_array_unref);
-  g_clear_pointer(&c->sites, g_ptr_array_unref);
+  g_ptr_array_unref(c->stands);
+  g_ptr_array_unref(c->sites);
+  g_ptr_array_unref(c->gpus);
+  dsp_inventory_free(c->inventory);
   dsp_cluster_free(c->cluster);
   g_free(c);
 }

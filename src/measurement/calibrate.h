@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fits the constants of a cluster's networks (hwprofiles/networks) to measured
- * collectives. Constants that the measurements do not determine stay as they
- * are, each with the reason. dspsim-calibrate(1) tells the method. */
+/* Fits the constants of a cluster to what was measured on it: those of its
+ * networks (hwprofiles/networks) and links to collectives, those of its GPU's
+ * kernels (hwprofiles/gpus) to kernels, and those of launches to whole steps.
+ * Constants that the measurements do not determine stay as they are, each with
+ * the reason. dspsim-calibrate(1) tells the method. */
 #ifndef DSP_MEASUREMENT_CALIBRATE_H
 #define DSP_MEASUREMENT_CALIBRATE_H
 
@@ -25,11 +27,15 @@ typedef struct {
 typedef enum {
   DSP_QUANTITY_TIME,
   DSP_QUANTITY_RATE,
-  DSP_QUANTITY_SHARE, /* of one */
+  DSP_QUANTITY_SHARE,  /* of one */
+  DSP_QUANTITY_NUMBER, /* above zero */
+  DSP_QUANTITY_FACTOR, /* above one */
 } DspQuantity;
 
 typedef struct {
-  const char *network, *key; /* of a file of hwprofiles/networks */
+  const char *file;     /* name of a network, of a GPU, or of the profile */
+  char *key;            /* "launch", "gemm.t0" */
+  DspMeasuredKind kind; /* of the points that it is fitted to */
   DspQuantity quantity;
   double before, after; /* s, bytes/s, or a share */
   double error;         /* standard error over `after`, NaN: not fitted */
@@ -46,7 +52,8 @@ DspCalibration *dsp_calibrate(const DspCalibrateJob *job, GError **error);
 void dsp_calibration_free(DspCalibration *calibration);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspCalibration, dsp_calibration_free)
 
-/* DspCalibratedConstant, networks in order of the profile. */
+/* DspCalibratedConstant: networks in order of the profile, the profile's own,
+ * the GPU's. */
 const GArray *dsp_calibration_constants(const DspCalibration *calibration);
 guint dsp_calibration_fitted(const DspCalibration *calibration);
 /* The cluster's own points as predicted before and after (DspScored); owned. */
@@ -56,7 +63,7 @@ const GArray *dsp_calibration_points(const DspCalibration *calibration,
  * these clusters that could not be predicted. */
 guint dsp_calibration_training(const DspCalibration *calibration,
                                guint *clusters, guint *skipped);
-/* The profile, as it was: the networks are those that it names. */
+/* The profile, as it was. */
 const DspCluster *dsp_calibration_cluster(const DspCalibration *calibration);
 
 /* Names of the clusters that the files have healthy collectives of, sorted;
@@ -64,7 +71,8 @@ const DspCluster *dsp_calibration_cluster(const DspCalibration *calibration);
 char **dsp_calibrate_clusters(const GPtrArray *files);
 
 /* Writes the cluster's profile with what was fitted to `file`, which ends with
- * ".json", and each network that changed to a file beside it; all say in
+ * ".json", and the GPU and each network that changed to files beside it, which
+ * the profile names without a folder; all say in
  * "source" and "note" what they are made from. dsp_cluster_load takes it.
  * DSP_ERROR_USAGE for a cluster without a profile, DSP_ERROR_EXTERNAL if a file
  * cannot be written. */

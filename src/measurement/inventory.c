@@ -133,15 +133,34 @@ const DspModel *dsp_inventory_model(DspInventory *inventory, const char *name,
   return take(inventory, MODELS, name, name, error);
 }
 
+static char *cluster_key(const char *name, int64_t nccl) {
+  return g_strdup_printf("%s %" G_GINT64_FORMAT, name, nccl);
+}
+
 /* Versions of NCCL choose differently: each has a cluster of its own. */
 const DspCluster *dsp_inventory_cluster(DspInventory *inventory,
                                         const char *name, int64_t nccl,
                                         GError **error) {
-  g_autofree char *key = g_strdup_printf("%s %" G_GINT64_FORMAT, name, nccl);
+  g_autofree char *key = cluster_key(name, nccl);
   DspCluster *cluster = take(inventory, CLUSTERS, key, name, error);
   if (cluster && nccl > 0)
     cluster->nccl_version = nccl;
   return cluster;
+}
+
+void dsp_inventory_put_gpu(DspInventory *inventory, const char *name,
+                           DspGpu *gpu) {
+  g_hash_table_insert(inventory->shelves[GPUS], g_strdup(name), gpu);
+}
+
+void dsp_inventory_put_cluster(DspInventory *inventory, const char *name,
+                               DspCluster *cluster) {
+  g_hash_table_insert(inventory->shelves[CLUSTERS], cluster_key(name, 0),
+                      cluster);
+}
+
+void dsp_inventory_forget_prices(DspInventory *inventory) {
+  g_hash_table_remove_all(inventory->sites);
 }
 
 DspPrices *dsp_inventory_prices(DspInventory *inventory,

@@ -32,6 +32,15 @@ DspPrices *dsp_inventory_prices(DspInventory *inventory,
                                 const DspCluster *cluster, guint nodes,
                                 guint gpus, GError **error);
 
+/* Points that name a GPU, or a cluster without a version of NCCL, `name` get
+ * this one, which belongs to the inventory now; the caller may change it, but
+ * what prices go by only if it has the prices forgotten. */
+void dsp_inventory_put_gpu(DspInventory *inventory, const char *name,
+                           DspGpu *gpu);
+void dsp_inventory_put_cluster(DspInventory *inventory, const char *name,
+                               DspCluster *cluster);
+void dsp_inventory_forget_prices(DspInventory *inventory);
+
 /* What has been read, sorted by folder and name. */
 typedef struct {
   const char *folder, *name, *sha256;

@@ -18,43 +18,39 @@ static const DspCalibration *calibration(const DspCalibrateAnswer *a, guint i) {
 
 /* --- the answer ---------------------------------------------------------- */
 
-static const DspScoreClass *find_class(const GArray *classes,
-                                       const char *value) {
-  for (guint i = 0; i < classes->len; i++) {
-    const DspScoreClass *class = &g_array_index(classes, DspScoreClass, i);
-    if (!value || strcmp(class->value, value) == 0)
-      return class;
-  }
-  return NULL;
-}
-
 /* Classes of points by a key of scores. */
 static GArray *classes_of(const GArray *points, const char *by) {
   const DspScore score = {NULL, (GArray *)points};
   return dsp_score_classes(&score, DSP_TRUST_ALL, by);
 }
 
-/* One for each value of the key; the same points in both, before and after. */
+/* One for each class of the kind; the same points make the same classes, before
+ * and after. */
 static void add_bands(GArray *bands, const DspCalibrateBand *about,
                       const GArray *before, const GArray *after,
-                      const char *by) {
+                      DspMeasuredKind kind, const char *by) {
   g_autoptr(GArray) old = classes_of(before, by);
   g_autoptr(GArray) new = classes_of(after, by);
   for (guint i = 0; i < old->len; i++) {
     const DspScoreClass *class = &g_array_index(old, DspScoreClass, i);
-    g_array_append_val(bands, *about);
-    DspCalibrateBand *band =
-        &g_array_index(bands, DspCalibrateBand, bands->len - 1);
-    band->band = g_strdup(strcmp(by, "kind") == 0 ? "all" : class->value);
-    band->before = *class;
-    band->after = *find_class(new, class->value);
+    DspCalibrateBand band = *about;
+    if (class->kind != kind)
+      continue;
+    band.kind = kind;
+    band.band = g_strdup(by ? "all" : class->value);
+    band.before = *class;
+    band.after = g_array_index(new, DspScoreClass, i);
+    g_array_append_val(bands, band);
   }
 }
 
+/* Every kind, and then its classes. */
 static void add_both(GArray *bands, const DspCalibrateBand *about,
                      const GArray *before, const GArray *after) {
-  add_bands(bands, about, before, after, "kind");
-  add_bands(bands, about, before, after, "band");
+  for (int kind = 0; kind < DSP_N_MEASURED; kind++) {
+    add_bands(bands, about, before, after, (DspMeasuredKind)kind, "kind");
+    add_bands(bands, about, before, after, (DspMeasuredKind)kind, NULL);
+  }
 }
 
 static void append(GArray *all, const GArray *points) {
@@ -116,13 +112,15 @@ void dsp_calibrate_answer_clear(DspCalibrateAnswer *a) {
 
 static const char *const units[] = {[DSP_QUANTITY_TIME] = "s",
                                     [DSP_QUANTITY_RATE] = "bytes_per_s",
-                                    [DSP_QUANTITY_SHARE] = "1"};
+                                    [DSP_QUANTITY_SHARE] = "1",
+                                    [DSP_QUANTITY_NUMBER] = "1",
+                                    [DSP_QUANTITY_FACTOR] = "1"};
 
-enum { NETWORK, CONSTANT, UNIT, KEPT };
+enum { FILE_NAME, CONSTANT, UNIT, KEPT };
 
 static DspValue get_constant(gconstpointer row, guint index) {
   const DspCalibratedConstant *c = row;
-  const char *const texts[] = {[NETWORK] = c->network,
+  const char *const texts[] = {[FILE_NAME] = c->file,
                                [CONSTANT] = c->key,
                                [UNIT] = units[c->quantity],
                                [KEPT] = c->kept};
@@ -144,7 +142,7 @@ static DspValue get_dependents(gconstpointer row, guint index) {
 }
 
 static const DspColumn constant_columns[] = {
-    {NULL, "network", get_constant, NETWORK},
+    {NULL, "file", get_constant, FILE_NAME},
     {NULL, "constant", get_constant, CONSTANT},
     {NULL, "unit", get_constant, UNIT},
     {NULL, "fitted", get_dependents, 1},
@@ -158,9 +156,14 @@ static const DspColumn constant_columns[] = {
 
 /* --- errors -------------------------------------------------------------- */
 
+enum { CLUSTER, KIND, BAND };
+
 static DspValue get_band(gconstpointer row, guint index) {
   const DspCalibrateBand *b = row;
-  return dsp_string(index ? b->band : b->cluster);
+  const char *const texts[] = {[CLUSTER] = b->cluster,
+                               [KIND] = dsp_measured_names[b->kind],
+                               [BAND] = b->band};
+  return dsp_string(texts[index]);
 }
 
 enum { N, TRAINING, CLUSTERS, FITTED };
@@ -187,8 +190,9 @@ static DspValue get_error(gconstpointer row, guint index) {
 }
 
 static const DspColumn band_columns[] = {
-    {NULL, "cluster", get_band, 0},
-    {NULL, "band", get_band, 1},
+    {NULL, "cluster", get_band, CLUSTER},
+    {NULL, "kind", get_band, KIND},
+    {NULL, "band", get_band, BAND},
     {NULL, "n", get_count, N},
     {NULL, "training_points", get_count, TRAINING},
     {NULL, "training_clusters", get_count, CLUSTERS},
@@ -223,9 +227,9 @@ static const DspColumn point_columns[] = {
     {NULL, "id", get_point, 0},
     {NULL, "file", get_point, 1},
     {NULL, "group", get_point, 2},
-    {NULL, "measured_us", get_time, 0},
-    {NULL, "predicted_before_us", get_time, 1},
-    {NULL, "predicted_after_us", get_time, 2},
+    {NULL, "measured", get_time, 0},
+    {NULL, "predicted_before", get_time, 1},
+    {NULL, "predicted_after", get_time, 2},
     {NULL},
 };
 
@@ -303,8 +307,8 @@ static void add_training(const DspCalibrateAnswer *a, GString *out) {
 static void add_fitted(const DspCalibrateAnswer *a, const DspStyle *style,
                        GString *out) {
   static const DspTextColumn columns[] = {
-      {"network", "", TRUE}, {"constant", "", TRUE}, {"before", "", FALSE},
-      {"after", "", FALSE},  {"change", "%", FALSE}, {"std error", "%", FALSE},
+      {"file", "", TRUE},   {"constant", "", TRUE}, {"before", "", FALSE},
+      {"after", "", FALSE}, {"change", "%", FALSE}, {"std error", "%", FALSE},
       {"points", "", FALSE}};
   g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
   const GArray *all = dsp_calibration_constants(calibration(a, 0));
@@ -320,7 +324,7 @@ static void add_fitted(const DspCalibrateAnswer *a, const DspStyle *style,
     g_autofree char *after = dsp_quantity_format(c->quantity, c->after);
     if (c->kept)
       continue;
-    dsp_grid_cell(grid, "%s", c->network);
+    dsp_grid_cell(grid, "%s", c->file);
     dsp_grid_cell(grid, "%s", c->key);
     dsp_grid_cell(grid, "%s", before);
     dsp_grid_cell(grid, "%s", after);
@@ -331,33 +335,97 @@ static void add_fitted(const DspCalibrateAnswer *a, const DspStyle *style,
   dsp_grid_print(grid, out);
 }
 
+/* Constants that stay for a reason that many have are listed together. */
+enum { MANY = 4 };
+
+static guint count_reason(const GArray *all, const char *reason) {
+  guint n = 0;
+  for (guint i = 0; i < all->len; i++)
+    n += g_strcmp0(g_array_index(all, DspCalibratedConstant, i).kept, reason) ==
+         0;
+  return n;
+}
+
 static void add_kept(const DspCalibrateAnswer *a, const DspStyle *style,
                      GString *out) {
-  static const DspTextColumn columns[] = {{"network", "", TRUE},
+  static const DspTextColumn columns[] = {{"file", "", TRUE},
                                           {"constant", "", TRUE},
                                           {"value", "", FALSE},
                                           {"because", "", TRUE}};
   g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
   const GArray *all = dsp_calibration_constants(calibration(a, 0));
-  if (dsp_calibration_fitted(calibration(a, 0)) == all->len)
-    return;
-  g_string_append(out, "#\n# Constants that stay as they are.\n");
+  guint shown = 0;
   for (guint i = 0; i < all->len; i++) {
     const DspCalibratedConstant *c =
         &g_array_index(all, DspCalibratedConstant, i);
     g_autofree char *value = dsp_quantity_format(c->quantity, c->before);
-    if (!c->kept)
+    if (!c->kept || count_reason(all, c->kept) >= MANY)
       continue;
-    dsp_grid_cell(grid, "%s", c->network);
+    shown++;
+    dsp_grid_cell(grid, "%s", c->file);
     dsp_grid_cell(grid, "%s", c->key);
     dsp_grid_cell(grid, "%s", value);
     dsp_grid_cell(grid, "%s", c->kept);
   }
+  if (!shown)
+    return;
+  g_string_append(out, "#\n# Constants that stay as they are.\n");
   dsp_grid_print(grid, out);
 }
 
+/* "reason: file key, key; file key" of the i-th constant's reason. */
+static char *list_reason(const GArray *all, const char *reason) {
+  GString *line = g_string_new(reason);
+  const char *file = NULL;
+  for (guint i = 0; i < all->len; i++) {
+    const DspCalibratedConstant *c =
+        &g_array_index(all, DspCalibratedConstant, i);
+    if (g_strcmp0(c->kept, reason) != 0)
+      continue;
+    if (g_strcmp0(c->file, file) == 0)
+      g_string_append_printf(line, ", %s", c->key);
+    else
+      g_string_append_printf(line, "%s %s %s", file ? ";" : ":", c->file,
+                             c->key);
+    file = c->file;
+  }
+  return g_string_free(line, FALSE);
+}
+
+static char *count_others(const GArray *all, const char *reason) {
+  return g_strdup_printf("%s: %u constants", reason, count_reason(all, reason));
+}
+
+static gboolean is_measured(const DspCalibrateAnswer *a, DspMeasuredKind kind) {
+  const GArray *points = dsp_calibration_points(calibration(a, 0), FALSE);
+  for (guint i = 0; i < points->len; i++)
+    if (g_array_index(points, DspScored, i).point->kind == kind)
+      return TRUE;
+  return FALSE;
+}
+
+static void add_unmoved(const DspCalibrateAnswer *a, const DspStyle *style,
+                        GString *out) {
+  const GArray *all = dsp_calibration_constants(calibration(a, 0));
+  g_autoptr(GHashTable) told = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < all->len; i++) {
+    const DspCalibratedConstant *c =
+        &g_array_index(all, DspCalibratedConstant, i);
+    if (!c->kept || count_reason(all, c->kept) < MANY ||
+        !g_hash_table_add(told, (gpointer)c->kept))
+      continue;
+    g_autofree char *line = is_measured(a, c->kind)
+                                ? list_reason(all, c->kept)
+                                : count_others(all, c->kept);
+    if (g_hash_table_size(told) == 1)
+      g_string_append(out, "#\n# And these, since\n");
+    g_string_append(out, "  ");
+    dsp_text_wrap(out, style, "", 4, line);
+  }
+}
+
 static const DspTextColumn band_text[] = {
-    {"cluster", "", TRUE},    {"sizes", "", TRUE},
+    {"cluster", "", TRUE},    {"points", "", TRUE},
     {"n", "", FALSE},         {"trained on", "", FALSE},
     {"constants", "", FALSE}, {"median before", "%", FALSE},
     {"after", "%", FALSE},    {"P90 before", "%", FALSE},
@@ -365,26 +433,33 @@ static const DspTextColumn band_text[] = {
     {"after", "%", FALSE},
 };
 
+static void add_band(DspGrid *grid, const DspCalibrateBand *b, gboolean first) {
+  const gboolean all = strcmp(b->band, "all") == 0;
+  dsp_grid_cell(grid, "%s", first ? b->cluster : "");
+  dsp_grid_cell(grid, "%s%s", all ? "" : "  ",
+                all ? dsp_measured_names[b->kind] : b->band);
+  dsp_grid_cell(grid, "%u", b->before.n);
+  dsp_grid_cell(grid, first && b->training ? "%u" : "", b->training);
+  dsp_grid_cell(grid, first && b->training ? "%u" : "", b->fitted);
+  dsp_grid_number(grid, PERCENT, b->before.median_ape);
+  dsp_grid_number(grid, PERCENT, b->after.median_ape);
+  dsp_grid_number(grid, PERCENT, b->before.p90_ape);
+  dsp_grid_number(grid, PERCENT, b->after.p90_ape);
+  dsp_grid_number(grid, PERCENT, b->before.bias);
+  dsp_grid_number(grid, PERCENT, b->after.bias);
+}
+
 static void add_errors(const DspCalibrateAnswer *a, const DspStyle *style,
                        GString *out) {
   g_autoptr(DspGrid) grid =
       dsp_grid_new(style, band_text, G_N_ELEMENTS(band_text));
+  const char *cluster = NULL;
   g_string_append(out, "#\n# Errors |predicted / measured - 1| of the "
                        "cluster's points. Bias above zero: too slow.\n");
   for (guint i = 0; i < a->bands->len; i++) {
     const DspCalibrateBand *b = &g_array_index(a->bands, DspCalibrateBand, i);
-    const gboolean first = strcmp(b->band, "all") == 0;
-    dsp_grid_cell(grid, "%s", first ? b->cluster : "");
-    dsp_grid_cell(grid, "%s", b->band);
-    dsp_grid_cell(grid, "%u", b->before.n);
-    dsp_grid_cell(grid, first && b->training ? "%u" : "", b->training);
-    dsp_grid_cell(grid, first && b->training ? "%u" : "", b->fitted);
-    dsp_grid_number(grid, PERCENT, b->before.median_ape);
-    dsp_grid_number(grid, PERCENT, b->after.median_ape);
-    dsp_grid_number(grid, PERCENT, b->before.p90_ape);
-    dsp_grid_number(grid, PERCENT, b->after.p90_ape);
-    dsp_grid_number(grid, PERCENT, b->before.bias);
-    dsp_grid_number(grid, PERCENT, b->after.bias);
+    add_band(grid, b, g_strcmp0(b->cluster, cluster) != 0);
+    cluster = b->cluster;
   }
   dsp_grid_print(grid, out);
 }
@@ -402,6 +477,7 @@ void dsp_calibrate_text(const DspReport *report, const DspStyle *style,
     add_training(a, out);
     add_fitted(a, style, out);
     add_kept(a, style, out);
+    add_unmoved(a, style, out);
   }
   add_errors(a, style, out);
 }

@@ -6,10 +6,11 @@
 #include "measurement/calibrate.h"
 #include "report/report.h"
 
-/* The errors of one cluster's points in one band of sizes. */
+/* The errors of one cluster's points of one kind in one band. */
 typedef struct {
   const char *cluster; /* "all": of all that were left out in turn */
-  char *band;          /* "all", "below 1 MiB", ... */
+  DspMeasuredKind kind;
+  char *band; /* "all", "below 1 MiB", ... */
   DspScoreClass before, after;
   guint training, clusters, fitted; /* points and clusters that the constants
                                        are from, constants that are fitted */
