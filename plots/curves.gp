@@ -25,9 +25,9 @@ do for [panel = 0 : panels - 1] {
     top = $10, $7) : NaN) nooutput
   unset label
   if (panel == 0) {
-    set label 1 title at screen 0, screen 1 offset 1.5,-1.6 \
+    set label 1 title at screen 0, screen title_y offset 1.5,0 \
       font ',17' textcolor rgb '#000000' noenhanced
-    set label 2 inputs at screen 0, screen 1 offset 1.5,-3.1 \
+    set label 2 inputs at screen 0, screen inputs_y offset 1.5,0 \
       font ',12' textcolor rgb '#555555' noenhanced
   }
   set lmargin at screen left
@@ -36,14 +36,20 @@ do for [panel = 0 : panels - 1] {
   set tmargin at screen top
   unset logscale
   if (x_log > 0) { set logscale x 2 }
-  if (y_log > 0) { set logscale y (y_high / y_low > 500 ? 10 : 2) }
+  set ytics auto
+  if (y_log > 0) { set logscale y (y_high / y_low > 40 ? 10 : 2) }
+  if (y_log > 0 && y_high / y_low > 40 && few_decades(y_low, y_high)) {
+    set ytics ()
+    set for [i = 0 : ticks] ytics add (gprintf('%.10g', tick(i)) tick(i))
+  }
   set format x (x_log == 1024 ? '%.0b%B' : '%.10g')
   set format y '%.10g'
   set xrange [x_low : x_high]
   set yrange [y_low : y_high]
-  set xlabel x_name noenhanced textcolor rgb '#333333' offset 0,0.3
-  set ylabel y_name noenhanced textcolor rgb '#333333' offset 0.8,0
-  set label 3 heading at graph 0, graph 1 offset 0,0.7 font ',13' \
+  set xlabel x_name noenhanced textcolor rgb '#333333' offset 0,0.5
+  if (!dumb) { set ylabel y_name noenhanced textcolor rgb '#333333' }
+  if (dumb) { heading = heading . '  ' . y_name }
+  set label 3 heading at graph 0, graph 1 offset (dumb ? 1 : 0),0.7 font ',13' \
     textcolor rgb '#000000' noenhanced
   if (limit == limit) {
     set label 4 'limit' at graph 0, first limit offset 0.8,0.5 \
@@ -57,6 +63,6 @@ do for [panel = 0 : panels - 1] {
       with linespoints linewidth 2 linecolor rgb hue(s) pointtype mark(s) \
       pointsize 0.8, \
     data using ($1 == panel ? x_high : NaN):6:3:(ink($2)) with labels left \
-      noenhanced offset 0.7,0 textcolor rgb variable
+      noenhanced offset (dumb ? 2 : 0.7),0 textcolor rgb variable
 }
 unset multiplot

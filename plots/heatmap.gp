@@ -15,10 +15,10 @@ channel(c, shift, s) = int(255 - s * (255 - (int(c) >> shift) % 256))
 tint(c, s) = channel(c, 16, s) * 65536 + channel(c, 8, s) * 256 \
   + channel(c, 0, s)
 
-set label 1 title at screen 0, screen 1 offset 1.5,-1.6 font ',17' noenhanced
-set label 2 inputs at screen 0, screen 1 offset 1.5,-3.1 font ',12' \
+set label 1 title at screen 0, screen title_y offset 1.5,0 font ',17' noenhanced
+set label 2 inputs at screen 0, screen inputs_y offset 1.5,0 font ',12' \
   textcolor rgb '#555555' noenhanced
-set tmargin (dumb ? 4 : 5)
+set tmargin at screen 1 - 72.0 / height
 set lmargin 11
 set rmargin 4
 set xrange [-0.5 : columns - 0.5]
@@ -38,4 +38,4 @@ plot data using 1:2:($1 - 0.5):($1 + 0.5):($2 - 0.5):($2 + 0.5): \
     font ',13' textcolor rgb '#000000', \
   data using 1:2:5 with labels noenhanced offset 0,-0.6 \
     font ',11' textcolor rgb '#444444', \
-  data using 1:2:xtic(7):ytic(8) with dots notitle
+  data using 1:2:xtic(7):ytic(8) with lines linetype nodraw

@@ -8,10 +8,10 @@
 stats data using (peak = $7, x_low = $8, x_high = $9, y_low = $10, \
   y_high = $11, title = strcol(12), inputs = strcol(13), $7) nooutput
 
-set label 1 title at screen 0, screen 1 offset 1.5,-1.6 font ',17' noenhanced
-set label 2 inputs at screen 0, screen 1 offset 1.5,-3.1 font ',12' \
+set label 1 title at screen 0, screen title_y offset 1.5,0 font ',17' noenhanced
+set label 2 inputs at screen 0, screen inputs_y offset 1.5,0 font ',12' \
   textcolor rgb '#555555' noenhanced
-set tmargin (dumb ? 4 : 5.5)
+set tmargin at screen 1 - 72.0 / height
 set rmargin 4
 set logscale xy 10
 set xrange [x_low : x_high]
@@ -24,6 +24,10 @@ set ylabel 'TFLOP/s of a GPU (FLOP of the model)' textcolor rgb '#333333'
 set label 3 sprintf('peak %.0f TFLOP/s', peak) at graph 1, first peak right \
   offset 0,0.7 textcolor rgb '#333333'
 
+if (few_decades(y_low, y_high)) {
+  set ytics ()
+  set for [i = 0 : ticks] ytics add (gprintf('%.10g', tick(i)) tick(i))
+}
 is_roof(column) = strlen(strcol(column)) > 0
 knee(bandwidth) = peak * 1000 / bandwidth
 slope(bandwidth, x) = bandwidth * x / 1000
@@ -45,4 +49,4 @@ plot peak with lines linestyle 1, \
   data using (is_roof(6) ? NaN : $3):4:(hue($1)) with points pointtype 7 \
     pointsize 1.3 linecolor rgb variable, \
   data using (is_roof(6) ? NaN : end_x):5:2:(ink($1)) with labels left \
-    noenhanced offset 0.5,0 textcolor rgb variable
+    noenhanced offset (dumb ? 2 : 0.5),0 textcolor rgb variable

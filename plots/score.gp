@@ -15,10 +15,18 @@ do for [panel = 0 : panels - 1] {
     top = $8, low = $9, high = $10, name = strcol(11), error = strcol(12), \
     title = strcol(13), inputs = strcol(14), $9) : NaN) nooutput
   unset label
+  set xtics auto
+  set ytics auto
+  if (few_decades(low, high)) {
+    set xtics ()
+    set ytics ()
+    set for [i = 0 : ticks] xtics add (gprintf('%.0s%c', tick(i)) tick(i))
+    set for [i = 0 : ticks] ytics add (gprintf('%.0s%c', tick(i)) tick(i))
+  }
   if (panel == 0) {
-    set label 1 title at screen 0, screen 1 offset 1.5,-1.6 \
+    set label 1 title at screen 0, screen title_y offset 1.5,0 \
       font ',17' textcolor rgb '#000000' noenhanced
-    set label 2 inputs at screen 0, screen 1 offset 1.5,-3.1 \
+    set label 2 inputs at screen 0, screen inputs_y offset 1.5,0 \
       font ',12' textcolor rgb '#555555' noenhanced
   }
   set lmargin at screen left
@@ -30,8 +38,8 @@ do for [panel = 0 : panels - 1] {
   set label 3 name at graph 0, graph 1 offset 0,0.8 noenhanced font ',13'
   set label 4 error at graph 0.03, graph 0.95 noenhanced font ',11' \
     textcolor rgb '#444444'
-  set xlabel 'measured' textcolor rgb '#333333' offset 0,0.3
-  set ylabel 'predicted' textcolor rgb '#333333' offset 0.6,0
+  set xlabel 'measured' textcolor rgb '#333333' offset 0,0.5
+  set ylabel 'predicted' textcolor rgb '#333333'
   plot x with lines linewidth 1.2 linecolor rgb '#000000', \
     x * 1.1 with lines linewidth 0.7 linecolor rgb '#888888', \
     x / 1.1 with lines linewidth 0.7 linecolor rgb '#888888', \

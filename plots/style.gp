@@ -31,6 +31,17 @@ set grid xtics ytics back linetype 1 linewidth 0.5 linecolor rgb '#e2e2e2'
 if (dumb) { unset grid }
 unset key
 
-# The first line says what is shown, the second of which inputs.
+# Places of marks on a logarithmic axis that spans a few decades at most: 1, 2, 3,
+# 5 times powers of ten, tick(0) = 1e-9. By hand:
+#   set for [i = 0 : ticks] xtics add (gprintf('%.10g', tick(i)) tick(i))
+ticks = 84
+tick(i) = (i % 4 < 3 ? i % 4 + 1 : 5) * 10.0 ** (i / 4 - 9)
+few_decades(low, high) = high / low < 400
+
+# The first line says what is shown, the second of which inputs. `height` of the
+# picture is in pixels of SVG.
 title = ''
 inputs = ''
+if (!exists('height')) { height = 400 }
+title_y = 1 - 26.0 / height
+inputs_y = 1 - 50.0 / height

@@ -56,7 +56,8 @@ typedef struct {
   gconstpointer options;             /* the command's record */
   char *const *operands;             /* what is left, NULL-terminated */
   GString *out; /* for the standard output: written if the command is done, or
-                   failed with DSP_ERROR_INFEASIBLE (the answer is no) */
+                   failed with DSP_ERROR_INFEASIBLE (the answer is no) or with
+                   DSP_ERROR_EXTERNAL (what stands for the answer) */
 } DspInvocation;
 
 struct DspCommand {

@@ -162,7 +162,8 @@ int dsp_command_main(const DspCommand *const *commands, int argc, char **argv) {
   gsl_set_error_handler_off();
   const gboolean done = run(commands, argc > 0 ? argv + 1 : argv, out, &error);
   const gboolean answered =
-      done || g_error_matches(error, DSP_ERROR, DSP_ERROR_INFEASIBLE);
+      done || g_error_matches(error, DSP_ERROR, DSP_ERROR_INFEASIBLE) ||
+      g_error_matches(error, DSP_ERROR, DSP_ERROR_EXTERNAL);
   if (answered && !write_out(out, &trouble))
     return report(trouble);
   return done ? DONE : report(error);

@@ -9,9 +9,9 @@
 
 /* Pixels of SVG. */
 enum {
-  HEAD = 62,
-  FOOT = 56,
-  LEFT = 74,
+  HEAD = 66,
+  FOOT = 62,
+  LEFT = 80,
   GAP = 14,      /* from the end of the curves to their names */
   CHARACTER = 7, /* width */
   LINE = 16,     /* height */
@@ -235,7 +235,7 @@ static void lay_out(Plot *plot) {
   const guint names = names_width(plot);
   const guint cell_width = LEFT + PANEL_WIDTH + names;
   const guint cell_height =
-      PANEL_HEIGHT + FOOT + (n_facets > 1 || n_curves > 1 ? 24 : 0);
+      PANEL_HEIGHT + FOOT + (n_facets > 1 || n_curves > 1 ? 24 : 10);
   const gboolean grid = n_facets > 1 && n_curves > 1;
   plot->n_columns = grid ? n_facets : MIN(plot->n_panels, 3);
   plot->n_rows = (plot->n_panels - 1) / plot->n_columns + 1;
@@ -268,6 +268,15 @@ static const char *facet_name(const Plot *plot, guint facet) {
   g_autofree char *name =
       dsp_select_describe(plot->facets.keys, plot->facets.values->pdata[facet]);
   return dsp_figure_text(plot->figure, name);
+}
+
+/* Of a quantity, if there are several, and of what else the rows differ in. */
+static const char *panel_title(const Plot *plot, const Panel *p) {
+  const char *facet = facet_name(plot, p->facet);
+  if (plot->curves->n_curves < 2)
+    return facet;
+  return dsp_figure_format(plot->figure, "%s%s%s", p->curve->title,
+                           strcmp(facet, " ") ? DSP_PLOT_DOT : "", facet);
 }
 
 static void add_row(Plot *plot, const Point *point) {
@@ -323,7 +332,8 @@ static void add_bars(Plot *plot) {
     const char *facet = facet_name(plot, plot->panels[p->panel].facet);
     dsp_figure_bar(figure,
                    dsp_figure_format(figure, "%s%s%s", facet,
-                                     *facet ? DSP_PLOT_DOT : "", at),
+                                     strcmp(facet, " ") ? DSP_PLOT_DOT : "",
+                                     at),
                    series_name(plot, p->series), p->y,
                    dsp_figure_format(figure, "%s %s", number,
                                      plot->curves->curves[0].unit));
@@ -393,173 +403,3 @@ gboolean dsp_figure_curves(DspFigure *figure, DspSelection *selection,
   dsp_factor_clear(&plot.facets);
   return fits || dsp_select_fail(selection, free_keys, error);
 }
-
-/* --- kinds --------------------------------------------------------------- */
-
-static double samples(const DspSelection *selection, guint row) {
-  return dsp_select_number(selection, row, "samples_per_s");
-}
-
-static double sent_gib(const DspSelection *selection, guint row) {
-  return dsp_select_number(selection, row, "sent_bytes_per_gpu") / 1073741824.;
-}
-
-static double memory_gib(const DspSelection *selection, guint row) {
-  return dsp_select_number(selection, row, "peak_memory_bytes") / 1073741824.;
-}
-
-static double busbw(const DspSelection *selection, guint row) {
-  return dsp_select_number(selection, row, "busbw_GBps");
-}
-
-static const DspCurve scaling_curves[] = {
-    {.title = "throughput",
-     .name = "samples/s",
-     .unit = "samples/s",
-     .value = samples,
-     .logarithmic = TRUE},
-    {.title = "efficiency",
-     .name = "% of the best on fewest GPUs",
-     .unit = "%",
-     .value = samples,
-     .relative = TRUE},
-};
-
-static const DspCurve sent_curves[] = {{.name = "sent by a GPU in a step (GiB)",
-                                        .unit = "GiB",
-                                        .value = sent_gib,
-                                        .logarithmic = TRUE}};
-
-static const DspCurve memory_curves[] = {{.name = "peak memory of a GPU (GiB)",
-                                          .unit = "GiB",
-                                          .value = memory_gib,
-                                          .limit = "memory_limit_bytes",
-                                          .scale = 1 / 1073741824.}};
-
-static const DspCurve busbw_curves[] = {
-    {.name = "bus bandwidth (GB/s)", .unit = "GB/s", .value = busbw}};
-
-/* Not relative to GPUs where x is something else. */
-static gboolean fill_scaling(DspFigure *figure, GError **error) {
-  const char *x = figure->request->x ? figure->request->x : "gpus";
-  const char *const needed[] = {"method", "samples_per_s", x, NULL};
-  const gboolean gpus = strcmp(x, "gpus") == 0;
-  const DspCurves curves = {.what = gpus ? "Throughput and efficiency by method"
-                                         : "Throughput by method",
-                            .x = "gpus",
-                            .by = "method",
-                            .curves = scaling_curves,
-                            .n_curves = gpus ? 2 : 1};
-  DspSelection selection;
-  const gboolean done = dsp_select(&selection, figure, needed + 1, error) &&
-                        dsp_figure_curves(figure, &selection, &curves, error);
-  dsp_selection_clear(&selection);
-  return done;
-}
-
-const DspPlotKind dsp_plot_scaling = {
-    "scaling", "throughput and efficiency against GPUs", fill_scaling};
-
-/* The collective and whatever else the rows differ in. */
-static char *series_of_prices(const DspSelection *selection) {
-  static const char *const told[] = {"ranks", "nodes", "datatype", "file",
-                                     NULL};
-  g_autoptr(GString) by = g_string_new("collective");
-  for (guint i = 0; told[i]; i++) {
-    const char *const one[] = {told[i], NULL};
-    if (dsp_select_varying(selection, one))
-      g_string_append_printf(by, ",%s", told[i]);
-  }
-  return g_strdup(by->str);
-}
-
-static gboolean fill_busbw(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"bytes", "busbw_GBps", NULL};
-  DspSelection selection;
-  gboolean done = dsp_select(&selection, figure, needed, error);
-  if (done) {
-    g_autofree char *by = series_of_prices(&selection);
-    const DspCurves curves = {.what = "Bus bandwidth by size",
-                              .x = "bytes",
-                              .by = by,
-                              .curves = busbw_curves,
-                              .n_curves = 1,
-                              .binary = !figure->request->x};
-    done = dsp_figure_curves(figure, &selection, &curves, error);
-  }
-  dsp_selection_clear(&selection);
-  return done;
-}
-
-const DspPlotKind dsp_plot_busbw = {
-    "busbw", "bus bandwidth of collectives against size", fill_busbw};
-
-/* --- curves, or parts of bars -------------------------------------------- */
-
-/* Curves where the rows differ in x, else bars with their parts. */
-static gboolean fill_either(DspFigure *figure, const char *key,
-                            const DspCurves *curves, const DspStack *stack,
-                            GError **error) {
-  static const char *const gpus[] = {"gpus", NULL};
-  const char *const needed[] = {"samples_per_s", key, figure->request->x, NULL};
-  DspSelection selection;
-  gboolean done = dsp_select(&selection, figure, needed, error);
-  if (done)
-    done = figure->request->x || dsp_select_varying(&selection, gpus)
-               ? dsp_figure_curves(figure, &selection, curves, error)
-               : dsp_figure_stacks(figure, &selection, stack, error);
-  dsp_selection_clear(&selection);
-  return done;
-}
-
-static const DspPart volume_parts[] = {
-    {"volume.all_to_all", "all-to-all", 2},
-    {"volume.all_gather", "all-gather", 5},
-    {"volume.reduce_scatter", "reduce-scatter", 4},
-    {"volume.all_reduce", "all-reduce", 6},
-    {"volume.sendrecv", "send/receive", 3},
-    {"volume.broadcast", "broadcast", 7},
-    {NULL}};
-
-static gboolean fill_volume(DspFigure *figure, GError **error) {
-  static const DspCurves curves = {.what = "Communication volume by method",
-                                   .x = "gpus",
-                                   .by = "method",
-                                   .curves = sent_curves,
-                                   .n_curves = 1};
-  static const DspStack stack = {.what = "Communication volume by collective",
-                                 .axis = "sent by a GPU in a step (GiB)",
-                                 .unit = "GiB",
-                                 .parts = volume_parts,
-                                 .scale = 1 / 1073741824.};
-  return fill_either(figure, "sent_bytes_per_gpu", &curves, &stack, error);
-}
-
-const DspPlotKind dsp_plot_volume = {
-    "volume", "bytes that a GPU sends in a step", fill_volume};
-
-static const DspPart memory_parts[] = {{"memory.parameters", "parameters", 1},
-                                       {"memory.gradients", "gradients", 6},
-                                       {"memory.optimizer", "optimizer", 3},
-                                       {"memory.activations", "activations", 2},
-                                       {"memory.buffers", "buffers", 4},
-                                       {"memory.workspace", "workspace", 0},
-                                       {NULL}};
-
-static gboolean fill_memory(DspFigure *figure, GError **error) {
-  static const DspCurves curves = {.what = "Peak memory by method",
-                                   .x = "gpus",
-                                   .by = "method",
-                                   .curves = memory_curves,
-                                   .n_curves = 1};
-  static const DspStack stack = {.what = "Peak memory by what it holds",
-                                 .axis = "memory of a GPU (GiB)",
-                                 .unit = "GiB",
-                                 .parts = memory_parts,
-                                 .scale = 1 / 1073741824.,
-                                 .limit = "memory_limit_bytes"};
-  return fill_either(figure, "peak_memory_bytes", &curves, &stack, error);
-}
-
-const DspPlotKind dsp_plot_memory = {
-    "memory", "peak memory of a GPU against its limit", fill_memory};

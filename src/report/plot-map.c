@@ -97,12 +97,12 @@ static void fill(Plot *plot) {
   const guint columns = plot->columns.values->len,
               rows = plot->rows.values->len;
   dsp_figure_head(figure, plot->selection,
-                  "Fastest method, and how far ahead of the next", cells);
+                  "Fastest method and its lead over the next", cells);
   figure->program = "heatmap.gp";
+  figure->is_text = TRUE;
   figure->unit = "samples/s of the fastest";
   figure->width = MAX(2 * SIDE + CELL_WIDTH * columns, 560);
   figure->height = HEAD + FOOT + CELL_HEIGHT * rows;
-  figure->lines = 8 + 4 * rows;
   dsp_figure_columns(figure, keys);
   for (guint line = 0; line < rows; line++)
     for (guint column = 0; column < columns; column++) {

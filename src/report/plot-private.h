@@ -7,11 +7,19 @@
 
 /* --- the figure ---------------------------------------------------------- */
 
-/* A bar of text. */
+/* A bar of characters. */
 typedef struct {
   const char *group, *label, *note; /* group: NULL if there is none */
   double value;                     /* not finite: no bar, only the note */
+  guint parts;                      /* how many of the figure's parts are its */
 } DspBar;
+
+/* A part of a bar; those of the first bar come first. */
+typedef struct {
+  const char *name;
+  guint colour;
+  double value;
+} DspBarPart;
 
 struct DspFigure {
   const DspPlotKind *kind;
@@ -24,13 +32,16 @@ struct DspFigure {
   guint lines;                /* rows of characters */
   DspTable *table;            /* what the program reads */
   GArray *bars;               /* DspBar */
+  GArray *parts;              /* DspBarPart */
+  gboolean is_text;           /* characters are the bars, not the program's */
   GPtrArray *cells;           /* rows of the table: DspValue[] */
   GStringChunk *texts;        /* all strings of the above */
 };
 
 /* Text that gnuplot may show: without what it, a terminal or the end of a line
  * would make something of, and without commas and quotes, since gnuplot cannot
- * compute with cells that need quotes. Lives as long as the figure. */
+ * compute with cells that need quotes, nor
+ * with empty ones (" " for ""). Lives as long as the figure. */
 const char *dsp_figure_text(DspFigure *figure, const char *text);
 const char *dsp_figure_format(DspFigure *figure, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
@@ -40,6 +51,9 @@ void dsp_figure_columns(DspFigure *figure, const char *const *keys);
 void dsp_figure_row(DspFigure *figure, const DspValue *values);
 void dsp_figure_bar(DspFigure *figure, const char *group, const char *label,
                     double value, const char *note);
+/* A part of the bar that comes next. */
+void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
+                     double value);
 
 /* Between the parts of a line; no comma, for the reason above. */
 #define DSP_PLOT_DOT " \302\267 "
@@ -106,6 +120,32 @@ GArray *dsp_select_best(const DspSelection *selection, const char *keys);
 
 /* "sp=8 dp=2" of a row; "" if all degrees are one. The caller frees. */
 char *dsp_select_degrees(const DspSelection *selection, guint row);
+
+/* --- points -------------------------------------------------------------- */
+
+/* Of values greater than zero, for a logarithmic axis. */
+typedef struct {
+  double low, high;
+} DspRange;
+
+#define DSP_NO_RANGE                                                           \
+  { INFINITY, 0 }
+
+void dsp_range_include(DspRange *range, double value);
+/* Wider by shares of the range, which is taken to be at least a factor of
+ * two. */
+DspRange dsp_range_widened(DspRange range, double below, double above);
+/* Moves values, the highest first, apart by a line of text on an axis of this
+ * range and so many pixels. */
+void dsp_range_spread(double *values, guint n, DspRange range, double pixels);
+
+/* "dsp  sp=8" of a row: values of `keys`, and degrees. */
+const char *dsp_figure_name(DspFigure *figure, const DspSelection *selection,
+                            guint row, const char *keys);
+
+static inline guint dsp_select_row(const GArray *rows, guint i) {
+  return g_array_index(rows, guint, i);
+}
 
 /* --- shapes -------------------------------------------------------------- */
 

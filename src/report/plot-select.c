@@ -193,8 +193,9 @@ guint dsp_factor_colour(const DspFactor *factor, guint value) {
 /* --- what varies --------------------------------------------------------- */
 
 static gboolean is_job_key(const char *key) {
-  static const char *const keys[] = {"model", "cluster", "gpus", "mode",
-                                     "batch", "dtype",   NULL};
+  static const char *const keys[] = {
+      "model",      "cluster",  "gpus",  "mode",  "batch", "dtype",
+      "collective", "datatype", "ranks", "nodes", NULL};
   return g_strv_contains(keys, key) || g_str_has_prefix(key, "dims.");
 }
 
@@ -285,12 +286,13 @@ GArray *dsp_select_best(const DspSelection *selection, const char *keys) {
 /* --- words --------------------------------------------------------------- */
 
 static char *describe_one(const char *key, const char *value) {
+  static const char *const told[] = {"batch", "ranks", "nodes", "datatype",
+                                     NULL};
   if (g_str_has_prefix(key, "dims."))
     return g_strdup_printf("%s=%s", key + strlen("dims."), value);
   if (strcmp(key, "gpus") == 0)
     return g_strdup_printf("%s GPU%s", value, strcmp(value, "1") ? "s" : "");
-  if (strcmp(key, "batch") == 0 || strcmp(key, "ranks") == 0 ||
-      strcmp(key, "nodes") == 0)
+  if (g_strv_contains(told, key))
     return g_strdup_printf("%s %s", key, value);
   return g_strdup(value);
 }
@@ -341,17 +343,34 @@ static void add_input(const DspSelection *selection, const char *key,
                            described);
 }
 
+/* What the first file says of its inputs, "" if nothing. */
+static const char *input_of(const DspRecords *records, const char *key) {
+  const GPtrArray *inputs = dsp_records_file(records, 0).inputs;
+  g_autofree char *name = g_strconcat(key, ".name", NULL);
+  for (guint i = 0; i + 1 < inputs->len; i += 2)
+    if (strcmp(inputs->pdata[i], key) == 0 ||
+        strcmp(inputs->pdata[i], name) == 0)
+      return inputs->pdata[i + 1];
+  return "";
+}
+
+/* "transformer-2d-720m on dgx-h100" */
+static char *place_of(const DspSelection *selection) {
+  const DspRecords *records = selection->records;
+  const gboolean rows =
+      dsp_records_has(records, "model") && dsp_records_has(records, "cluster");
+  if (!rows)
+    return g_strdup(input_of(records, "cluster"));
+  g_autofree char *model = range_of(selection, "model");
+  g_autofree char *cluster = range_of(selection, "cluster");
+  return g_strdup_printf("%s on %s", model, cluster);
+}
+
 void dsp_figure_head(DspFigure *figure, const DspSelection *selection,
                      const char *what, const char *keys) {
   const GPtrArray *all = dsp_records_keys(selection->records);
-  g_autoptr(GString) inputs = g_string_new(NULL);
-  const gboolean job = dsp_records_has(selection->records, "model") &&
-                       dsp_records_has(selection->records, "cluster");
-  if (job) {
-    g_autofree char *model = range_of(selection, "model");
-    g_autofree char *cluster = range_of(selection, "cluster");
-    g_string_printf(inputs, "%s on %s", model, cluster);
-  }
+  g_autofree char *place = place_of(selection);
+  g_autoptr(GString) inputs = g_string_new(place);
   for (guint i = 0; i < all->len; i++) {
     const char *key = all->pdata[i];
     if (is_job_key(key) && !is_listed("model,cluster", key) &&

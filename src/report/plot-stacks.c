@@ -10,8 +10,8 @@
 
 /* Pixels of SVG. */
 enum {
-  HEAD = 76,
-  FOOT = 58,
+  HEAD = 84,
+  FOOT = 62,
   BAR = 32,
   WIDTH = 960,
   CHARACTER = 7,
@@ -119,7 +119,7 @@ enum {
 /* A row of the table; what is not set is empty. */
 static void add_row(Plot *plot, DspValue values[static N_KEYS]) {
   G_STATIC_ASSERT(N_KEYS + 1 == G_N_ELEMENTS(keys));
-  if (values[PLACE].type == DSP_VALUE_NULL)
+  if (values[LEGEND].type == DSP_VALUE_NULL)
     values[PLACE] = dsp_integer(plot->bars);
   values[AXIS] = dsp_string(dsp_figure_text(plot->figure, plot->stack->axis));
   dsp_figure_row(plot->figure, values);
@@ -141,6 +141,7 @@ static void add_bar(Plot *plot, guint row, const char *group) {
                                [TO] = dsp_number(end + length)};
     end += length;
     add_row(plot, values);
+    dsp_figure_part(plot->figure, part->label, part->colour, length);
   }
   note = note_of(plot, row, end);
   DspValue values[N_KEYS] = {[LABEL] = dsp_string(label),
@@ -285,30 +286,42 @@ static gboolean is_shown(const Plot *plot, const DspPart *part) {
   return FALSE;
 }
 
-/* Lines above the bars tell the colours; `left`: of the axis, `pixel`: units of
- * it. Returns the number of lines. */
-static guint add_legend(Plot *plot, double left, double pixel) {
-  enum { SQUARE = 17, GAP = 20 };
-  const double start = MARGIN - left;
-  double x = start;
-  int line = 1;
+/* Lines above the bars tell the colours: of each part from where on. Returns
+ * the number of lines. */
+static guint add_legend(Plot *plot) {
+  enum { SQUARE = 17, GAP = 18, LINE = 20 };
+  double x = MARGIN;
+  guint line = 0;
   for (const DspPart *part = plot->stack->parts; part->key; part++) {
     const double width = SQUARE + GAP + CHARACTER * (double)strlen(part->label);
     if (!is_shown(plot, part))
       continue;
-    if (x > start && left + x + width > WIDTH) {
-      x = start;
+    if (x > MARGIN && x + width > WIDTH) {
+      x = MARGIN;
       line++;
     }
-    DspValue values[N_KEYS] = {[PLACE] = dsp_integer(-line),
-                               [COLOUR] = dsp_integer(part->colour),
-                               [FROM] = dsp_number(x * pixel),
-                               [TO] = dsp_number(0),
+    DspValue values[N_KEYS] = {[COLOUR] = dsp_integer(part->colour),
+                               [FROM] = dsp_number(x),
+                               [TO] = dsp_number(HEAD + LINE * line),
                                [LEGEND] = dsp_string(part->label)};
     add_row(plot, values);
     x += width;
   }
-  return (guint)line;
+  return line + 1;
+}
+
+/* What the layout makes of pixels, which rows of the legend are in. */
+static void place_row(const Plot *plot, DspValue *row, double left,
+                      double x_high, double top) {
+  const DspFigure *figure = plot->figure;
+  row[LEFT] = dsp_number(left / figure->width);
+  row[X_HIGH] = dsp_number(x_high);
+  row[TOP] = dsp_number(1 - top / figure->height);
+  row[BOTTOM] = dsp_number(FOOT / figure->height);
+  if (row[LEGEND].type == DSP_VALUE_NULL)
+    return;
+  row[FROM] = dsp_number(row[FROM].number / figure->width);
+  row[TO] = dsp_number(1 - row[TO].number / figure->height);
 }
 
 static void lay_out(Plot *plot) {
@@ -317,17 +330,12 @@ static void lay_out(Plot *plot) {
   const double room = WIDTH - left - MARGIN;
   const double notes = MIN(width_of(plot, NOTE) + MARGIN, room / 2);
   const double x_high = longest_bar(plot) * room / (room - notes);
-  const guint legend = add_legend(plot, left, x_high / room);
+  const guint legend = add_legend(plot);
+  const double top = HEAD + 22.0 * legend;
   figure->width = WIDTH;
-  figure->height = HEAD + FOOT + BAR * (plot->bars + legend);
-  figure->lines = 8 + legend + plot->bars;
-  for (guint i = 0; i < figure->cells->len; i++) {
-    DspValue *row = figure->cells->pdata[i];
-    row[LEFT] = dsp_number(left / WIDTH);
-    row[X_HIGH] = dsp_number(x_high);
-    row[TOP] = dsp_number(1 - HEAD / figure->height);
-    row[BOTTOM] = dsp_number(FOOT / figure->height);
-  }
+  figure->height = top + FOOT + BAR * plot->bars;
+  for (guint i = 0; i < figure->cells->len; i++)
+    place_row(plot, figure->cells->pdata[i], left, x_high, top);
 }
 
 /* --- all ----------------------------------------------------------------- */
@@ -340,6 +348,7 @@ static void fill(Plot *plot) {
   g_array_sort_with_data(best, compare_rates, plot);
   dsp_figure_head(figure, plot->selection, plot->stack->what, cells);
   figure->program = "bars.gp";
+  figure->is_text = TRUE;
   figure->unit = plot->stack->axis;
   dsp_figure_columns(figure, keys);
   for (guint i = 0; i < plot->groups.values->len; i++)

@@ -53,7 +53,7 @@ const char *dsp_figure_text(DspFigure *figure, const char *text) {
   g_autofree char *shown = g_strconcat(start, is_long ? " ..." : "", NULL);
   g_strdelimit(shown, "\"", '\'');
   g_strdelimit(shown, ",", ';');
-  return g_string_chunk_insert(figure->texts, shown);
+  return g_string_chunk_insert(figure->texts, *shown ? shown : " ");
 }
 
 const char *dsp_figure_format(DspFigure *figure, const char *format, ...) {
@@ -91,8 +91,16 @@ void dsp_figure_row(DspFigure *figure, const DspValue *values) {
 
 void dsp_figure_bar(DspFigure *figure, const char *group, const char *label,
                     double value, const char *note) {
-  const DspBar bar = {group, label, note, value};
+  DspBar bar = {group, label, note, value, figure->parts->len};
+  for (guint i = 0; i < figure->bars->len; i++)
+    bar.parts -= g_array_index(figure->bars, DspBar, i).parts;
   g_array_append_val(figure->bars, bar);
+}
+
+void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
+                     double value) {
+  const DspBarPart part = {name, colour, value};
+  g_array_append_val(figure->parts, part);
 }
 
 DspFigure *dsp_figure_new(const DspPlotKind *kind, const DspRecords *records,
@@ -103,6 +111,7 @@ DspFigure *dsp_figure_new(const DspPlotKind *kind, const DspRecords *records,
   figure->request = request;
   figure->table = dsp_table_new(NULL);
   figure->bars = g_array_new(FALSE, FALSE, sizeof(DspBar));
+  figure->parts = g_array_new(FALSE, FALSE, sizeof(DspBarPart));
   figure->cells = g_ptr_array_new_with_free_func(g_free);
   figure->texts = g_string_chunk_new(1024);
   if (!kind->fill(figure, error))
@@ -115,6 +124,7 @@ void dsp_figure_free(DspFigure *figure) {
     return;
   dsp_table_free(figure->table);
   g_array_unref(figure->bars);
+  g_array_unref(figure->parts);
   g_ptr_array_unref(figure->cells);
   g_string_chunk_free(figure->texts);
   g_free(figure);
@@ -186,9 +196,10 @@ static char *terminal_of(const DspFigure *figure, const Terminal *t) {
                          figure->height / t->unit);
 }
 
-/* `output`: NULL for the standard output. */
+/* `output`: NULL for the standard output. `height`: in pixels of SVG. */
 static char *program_of(const DspFigure *figure, const char *terminal,
-                        const char *output, const char *data, GError **error) {
+                        double height, const char *output, const char *data,
+                        GError **error) {
   g_autofree char *image = output ? quote(output) : NULL;
   g_autofree char *quoted = quote(data);
   g_autoptr(GString) program = g_string_new(NULL);
@@ -198,7 +209,7 @@ static char *program_of(const DspFigure *figure, const char *terminal,
                   terminal);
   if (image)
     g_string_append_printf(program, "set output %s\n", image);
-  g_string_append_printf(program, "data = %s\n", quoted);
+  g_string_append_printf(program, "data = %s\nheight = %g\n", quoted, height);
   return add_program(program, "style.gp", error) &&
                  add_program(program, figure->program, error)
              ? g_strdup(program->str)
@@ -271,7 +282,7 @@ static void files_init(Files *files, const char *file) {
   files->folder = g_path_get_dirname(file);
   files->image = g_strconcat("./", name, NULL);
   files->program = g_strconcat("./", stem, ".gp", NULL);
-  files->data = g_strconcat("./", stem, ".csv", NULL);
+  files->data = g_strconcat("./", stem, ".gp.csv", NULL);
 }
 
 static void files_clear(Files *files) {
@@ -284,8 +295,8 @@ static void files_clear(Files *files) {
 static gboolean save_parts(const DspFigure *figure, const Files *files,
                            const char *terminal, GError **error) {
   g_autofree char *data = data_of(figure);
-  g_autofree char *program =
-      program_of(figure, terminal, files->image, files->data, error);
+  g_autofree char *program = program_of(figure, terminal, figure->height,
+                                        files->image, files->data, error);
   return program && save(files->folder, files->data, data, error) &&
          save(files->folder, files->program, program, error);
 }
@@ -297,7 +308,9 @@ gboolean dsp_figure_save(const DspFigure *figure, const char *file,
   files_init(&files, file);
   gboolean done = save_parts(figure, &files, terminal, error);
   if (done && !draw(files.folder, files.program, NULL, error)) {
-    g_prefix_error(error, "'%s': ", files.image + strlen("./"));
+    g_prefix_error(error, "'%s', to be drawn from '%s' and '%s': ",
+                   files.image + strlen("./"), files.program + strlen("./"),
+                   files.data + strlen("./"));
     done = FALSE;
   }
   files_clear(&files);
@@ -310,9 +323,11 @@ gboolean dsp_figure_save(const DspFigure *figure, const char *file,
 #define DATA    "./figure.csv"
 
 static gboolean draw_in(const char *folder, const DspFigure *figure,
-                        const char *terminal, GString *out, GError **error) {
+                        const char *terminal, double height, GString *out,
+                        GError **error) {
   g_autofree char *data = data_of(figure);
-  g_autofree char *program = program_of(figure, terminal, NULL, DATA, error);
+  g_autofree char *program =
+      program_of(figure, terminal, height, NULL, DATA, error);
   return program && save(folder, DATA, data, error) &&
          save(folder, PROGRAM, program, error) &&
          draw(folder, PROGRAM, out, error);
@@ -328,32 +343,32 @@ static void remove_folder(const char *folder) {
 }
 
 static gboolean draw_apart(const DspFigure *figure, const char *terminal,
-                           GString *out, GError **error) {
+                           double height, GString *out, GError **error) {
   g_autoptr(GError) cause = NULL;
   g_autofree char *folder = g_dir_make_tmp("dspsim-XXXXXX", &cause);
   if (!folder) {
     g_set_error(error, DSP_ERROR, DSP_ERROR_EXTERNAL, "%s", cause->message);
     return FALSE;
   }
-  const gboolean done = draw_in(folder, figure, terminal, out, error);
+  const gboolean done = draw_in(folder, figure, terminal, height, out, error);
   remove_folder(folder);
   return done;
 }
 
 gboolean dsp_figure_svg(const DspFigure *figure, GString *out, GError **error) {
   g_autofree char *terminal = terminal_of(figure, &terminals[0]);
-  return draw_apart(figure, terminal, out, error);
+  return draw_apart(figure, terminal, figure->height, out, error);
 }
 
-/* gnuplot's characters are in ASCII but for those of the data. */
 gboolean dsp_figure_print(const DspFigure *figure, const DspStyle *style,
                           guint columns, GString *out, GError **error) {
+  enum { LINE = 20 };
+  if (figure->is_text) {
+    dsp_figure_bars(figure, style, columns, out);
+    return TRUE;
+  }
   g_autofree char *terminal = g_strdup_printf(
       "dumb noenhanced %s size %u,%u", style->colour ? "ansi256" : "mono",
       columns, figure->lines);
-  g_autoptr(GString) picture = g_string_new(NULL);
-  if (!draw_apart(figure, terminal, picture, error))
-    return FALSE;
-  g_string_append(out, picture->str);
-  return TRUE;
+  return draw_apart(figure, terminal, LINE * figure->lines, out, error);
 }

@@ -43,14 +43,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspFigure, dsp_figure_free)
 gboolean dsp_plot_check_file(const char *file, const char *option,
                              GError **error);
 
-/* Draws to `file`; what it is drawn from stays beside it, with .gp and .csv for
+/* Draws to `file`; what it is drawn from stays beside it, with .gp and .gp.csv for
  * the suffix. DSP_ERROR_EXTERNAL: gnuplot is missing or fails, or a file cannot
  * be written. */
 gboolean dsp_figure_save(const DspFigure *figure, const char *file,
                          GError **error);
 /* Appends an SVG document; leaves no files. */
 gboolean dsp_figure_svg(const DspFigure *figure, GString *out, GError **error);
-/* Appends it as characters, `columns` wide. Leaves no files. */
+/* Appends it as characters, `columns` wide: as gnuplot draws it on a terminal
+ * without graphics, or its bars where it is made of bars. Leaves no files. */
 gboolean dsp_figure_print(const DspFigure *figure, const DspStyle *style,
                           guint columns, GString *out, GError **error);
 /* Appends its bars, drawn without gnuplot. */
