@@ -94,8 +94,11 @@ static const struct {
   gboolean text;
   int64_t launches; /* a block, 0: N-1 times `rings` */
   int64_t rings;
+  int64_t most; /* ranks with a token for each slice, 0: any */
 } volumes[] = {
     {"dsp", "best", 2, 0, FALSE, 2, 0},
+    {"dsp", "pipelined-2", 2, 0, FALSE, 4, 0},
+    {"dsp", "pipelined-4", 2, 0, FALSE, 8, 0, 48},
     {"ulysses", "best", 4, 0, FALSE, 4, 0},
     {"ulysses", "naive", 8, 0, FALSE, 8, 0},
     {"ulysses", "published", 10, 0, TRUE, 12, 0},
@@ -149,7 +152,7 @@ static gboolean divides(const char *method, int64_t n) {
 
 static void test_volumes(void) {
   for (guint i = 0; i < G_N_ELEMENTS(volumes); i++)
-    for (int64_t n = 2; n <= 64; n++)
+    for (int64_t n = 2; n <= (volumes[i].most ? volumes[i].most : 64); n++)
       if (divides(volumes[i].method, n))
         check_volume(i, n);
 }
@@ -430,6 +433,79 @@ static void test_overflow(void) {
   DSP_CHECK_ERROR(error, DSP_ERROR_INFEASIBLE, "too many tokens");
 }
 
+/* --- slices
+ * ------------------------------------------------------------------- */
+
+/* Slices of each rank's part, one after another, are the part. */
+static void test_slices(void) {
+  for (int64_t length = 4; length < 40; length++)
+    for (int64_t ranks = 1; ranks <= 4; ranks++)
+      for (int64_t rank = 0; rank < ranks; rank++) {
+        const DspLayout whole = {.dim = 0, .ranks = ranks};
+        DspLayout slice = {.dim = 0, .ranks = ranks, .slices = 4};
+        int64_t at = 0;
+        for (slice.slice = 0; slice.slice < slice.slices; slice.slice++)
+          for (int64_t i = 0; i < dsp_layout_part(slice, length); i++, at++)
+            DSP_CHECK_INT(dsp_layout_index(slice, length, rank, i),
+                          dsp_layout_index(whole, length, rank, at));
+        DSP_CHECK_INT(at, dsp_layout_part(whole, length));
+      }
+}
+
+/* Products between two steps of the first block. */
+static guint products(const DspSchedule *schedule, guint first, guint last) {
+  const DspStep *steps = dsp_segment_steps(schedule->segments->pdata[1]);
+  guint n = 0;
+  for (guint i = first; i < last; i++)
+    n += steps[i].kind == DSP_STEP_GEMM;
+  return n;
+}
+
+/* All slices are under way before the first is worked on, and the first goes
+ * back before the last is. */
+static void test_pipeline(void) {
+  const DspJob job = job_of(video, 8);
+  const DspPlan plan = plan_of("dsp", "pipelined-4", 8, 1);
+  g_autoptr(DspSchedule) schedule = schedule_of(&job, &plan);
+  const DspSegment *segment = schedule->segments->pdata[1];
+  const DspStep *steps = dsp_segment_steps(segment);
+  guint at[8], n = 0;
+  for (guint i = 0; i < segment->steps->len; i++)
+    if (steps[i].kind == DSP_STEP_COLLECTIVE && n < G_N_ELEMENTS(at))
+      at[n++] = i;
+  DSP_CHECK_INT(n, 8);
+  DSP_CHECK_INT(products(schedule, at[0], at[3]), 0);
+  for (guint i = 3; i < 7; i++)
+    DSP_CHECK(products(schedule, at[i], at[i + 1]) > 0,
+              "no product between exchanges %u and %u", i, i + 1);
+}
+
+/* What cannot be sliced runs as it does without: a length of fewer tokens, and
+ * stages of several streams. */
+static void test_unsliced(void) {
+  static const struct {
+    const char *model;
+    int64_t length;
+  } rows[] = {{"transformer-2d-720m", 31}, {"vchitect-2.0", 0}};
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+    g_autoptr(DspModel) model = load_model(rows[i].model);
+    DspJob job = job_of(model, 8);
+    job.mode = DSP_MODE_INFER;
+    if (rows[i].length)
+      job.lengths.length[1] = rows[i].length;
+    const DspPlan plan = plan_of("dsp", "best", 8, 1),
+                  sliced = plan_of("dsp", "pipelined-4", 8, 1);
+    g_autoptr(DspSchedule) a = schedule_of(&job, &plan);
+    g_autoptr(DspSchedule) b = schedule_of(&job, &sliced);
+    const DspVolume x = dsp_schedule_volume(a, ALL),
+                    y = dsp_schedule_volume(b, ALL);
+    DSP_CHECK_INT(x.total, y.total);
+    DSP_CHECK(rows[i].length == 0 || x.collectives == y.collectives,
+              "%s: %" PRId64 " collectives, %" PRId64 " sliced", rows[i].model,
+              x.collectives, y.collectives);
+  }
+}
+
 static CU_TestInfo volume_tests[] = {{"derivations", test_volumes},
                                      {"usp", test_usp_volume},
                                      {"the paper's claim", test_paper_claim},
@@ -439,6 +515,9 @@ static CU_TestInfo volume_tests[] = {{"derivations", test_volumes},
 static CU_TestInfo step_tests[] = {{"well-formed", test_well_formed},
                                    {"widths", test_widths},
                                    {"an image", test_image},
+                                   {"slices", test_slices},
+                                   {"pipeline", test_pipeline},
+                                   {"unsliced", test_unsliced},
                                    {"memory", test_memory},
                                    {"memory in order", test_memory_order},
                                    CU_TEST_INFO_NULL};

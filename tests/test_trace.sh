@@ -30,7 +30,7 @@ for window in forward backward step 0us:1ms; do
 done
 matches '>sendrecv<' forward.svg || fail 'no sendrecv in the picture'
 sed 's/"title": "[^"]*"/"title": "x"/; s/"qkv"/"<\&"/' "$tiny" > hostile.json
-expect 0 '' '' trace ./hostile.json --window 100us:180us \
+expect 0 '' '' trace ./hostile.json --dim T=64 --dim S=4096 \
   -o hostile.svg
 matches '&lt;&amp;' hostile.svg || fail 'a name is not escaped'
 

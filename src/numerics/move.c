@@ -97,13 +97,16 @@ typedef struct {
   int64_t members, me;
 } Group;
 
-/* The collective that a pack or an unpack belongs to is the one beside it. */
+/* The collective that a pack or an unpack belongs to sends what it makes, or
+ * gives what it takes. */
 static Group group_of(const DspRank *rank, const DspStep *step) {
   const DspStep *s = step;
   if (step->role == DSP_ROLE_PACK)
-    s++;
+    while (s->kind != DSP_STEP_COLLECTIVE || s->inputs[0] != step->output)
+      s++;
   if (step->role == DSP_ROLE_UNPACK)
-    s--;
+    while (s->kind != DSP_STEP_COLLECTIVE || s->output != step->inputs[0])
+      s--;
   const DspPlan *plan = &rank->run->schedule->plan;
   return (Group){s->exchange.collective, s->exchange.axis,
                  dsp_plan_axis(plan, s->exchange.axis).size,

@@ -140,6 +140,11 @@ extern const DspPrimitive dsp_loss;
 
 /* Exchanges (exchange.c). `to` is the layout after it. */
 extern const DspPrimitive dsp_switch;         /* Shard(i) to Shard(j) */
+/* The same in two parts, between which other work is done: pack and exchange
+ * from x to the buffer `side`, then from it (`more`) into y. Both are given x
+ * and y, which the first makes where it is -1; of the two only one is sliced,
+ * and takes or gives its part of the other. */
+extern const DspPrimitive dsp_switch_begin, dsp_switch_end;
 extern const DspPrimitive dsp_gather;         /* Shard(i) to whole */
 extern const DspPrimitive dsp_gather_operand; /* the same, used in part */
 extern const DspPrimitive dsp_to_heads;     /* sequence shard to width shard */
@@ -176,6 +181,9 @@ int dsp_attention_where_needed(DspBuilder *builder, const DspOp *op, int qkv,
 int dsp_exchange_heads(DspBuilder *builder, const DspPrimitive *exchange,
                        const DspOp *op, int x, int beside, DspLayout to,
                        guint pieces);
+
+/* The operations of a stage on the streams as they lie. */
+void dsp_stage_operations(DspBuilder *builder, const DspStage *stage);
 
 /* What follows the last part: gathers of the output, the loss. */
 void dsp_finish_forward(DspBuilder *builder);

@@ -61,8 +61,10 @@ typedef struct {
   guint pieces, holds; /* of DspMove */
 } Transfer;
 
-static void emit_transfer(DspBuilder *builder, const DspOp *op,
-                          const Transfer *t, int x, int y) {
+/* Up to where the bytes have arrived; gives the tensor that holds them: y, or
+ * the receive buffer. */
+static int emit_sending(DspBuilder *builder, const DspOp *op, const Transfer *t,
+                        int x, int y) {
   int64_t ranks = dsp_plan_axis(builder->plan, t->axis).size;
   int64_t calls = t->collective == DSP_ALL_TO_ALL ? ranks : 1;
   const DspMove move = {x, y, t->pieces, t->holds};
@@ -77,41 +79,57 @@ static void emit_transfer(DspBuilder *builder, const DspOp *op,
   dsp_emit_collective(builder, op, t->collective, t->axis, from, to, t->bytes,
                       calls);
   dsp_last_step(builder)->move = move;
-  if (t->unpack.needed) {
-    emit_copy(builder, DSP_ROLE_UNPACK, op, t->unpack, to, y, t->received);
-    dsp_last_step(builder)->move = move;
-  }
+  return to;
+}
+
+static void emit_receiving(DspBuilder *builder, const DspOp *op,
+                           const Transfer *t, int x, int buffer, int y) {
+  emit_copy(builder, DSP_ROLE_UNPACK, op, t->unpack, buffer, y, t->received);
+  dsp_last_step(builder)->move = (DspMove){x, y, t->pieces, t->holds};
+}
+
+static void emit_transfer(DspBuilder *builder, const DspOp *op,
+                          const Transfer *t, int x, int y) {
+  int arrived = emit_sending(builder, op, t, x, y);
+  if (t->unpack.needed)
+    emit_receiving(builder, op, t, x, arrived, y);
 }
 
 /* --- switch: Shard(i) to Shard(j) ------------------------------------------
  */
 
 /* Tokens in the send buffer: the shard of `from`, with `to` padded to a
- * multiple of the ranks. The receive buffer is as large. */
+ * multiple of the ranks, or sliced. The receive buffer is as large. */
 static int64_t switched_tokens(const DspBuilder *builder, guint stream,
                                DspLayout from, DspLayout to) {
-  int64_t n = to.ranks;
   int64_t tokens = dsp_local_tokens(builder, stream, from);
   int64_t length = to.dim == DSP_DIM_BATCH
                        ? builder->batch
                        : builder->job->lengths.length[to.dim];
-  return tokens / length * dsp_divide_up(length, n) * n;
+  return tokens / length * dsp_layout_part(to, length) * to.ranks;
 }
 
-static void emit_switch(DspBuilder *builder, const DspOp *op, int x, int y,
-                        DspAxisName axis) {
+/* What arrives of a slice lies in rows apart where it becomes part of a whole;
+ * else it is concatenated. */
+static Transfer switch_of(DspBuilder *builder, int x, int y, DspAxisName axis) {
+  static const Copy scatter = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
   DspTensor from = *dsp_tensor(builder, x), to = *dsp_tensor(builder, y);
   int64_t bytes =
       switched_tokens(builder, from.stream, from.layout, to.layout) *
       (from.width / from.split) * dsp_dtype_bytes(builder->job->dtype);
-  Transfer t = {
+  return (Transfer){
       .collective = DSP_ALL_TO_ALL,
       .axis = axis,
       .pack = split_copy(builder, from.stream, to.layout.dim, to.layout.ranks),
-      .unpack = concatenate,
+      .unpack = from.layout.slices > 1 ? scatter : concatenate,
       .sent = bytes,
       .received = bytes,
       .bytes = bytes};
+}
+
+static void emit_switch(DspBuilder *builder, const DspOp *op, int x, int y,
+                        DspAxisName axis) {
+  Transfer t = switch_of(builder, x, y, axis);
   emit_transfer(builder, op, &t, x, y);
 }
 
@@ -137,6 +155,43 @@ static void switch_backward(DspBuilder *builder, const DspCall *c) {
 }
 
 const DspPrimitive dsp_switch = {switch_forward, switch_backward};
+
+static int emit_begin(DspBuilder *builder, const DspCall *c, int x, int y) {
+  Transfer t = switch_of(builder, x, y, c->axis);
+  return emit_sending(builder, c->op, &t, x, y);
+}
+
+static void emit_end(DspBuilder *builder, const DspCall *c, int x, int buffer,
+                     int y) {
+  Transfer t = switch_of(builder, x, y, c->axis);
+  emit_receiving(builder, c->op, &t, x, buffer, y);
+}
+
+static void begin_forward(DspBuilder *builder, DspCall *c) {
+  const DspTensor *x = dsp_tensor(builder, c->x);
+  if (c->y < 0)
+    c->y = tensor_in(builder, c->x, c->to, x->width, x->split);
+  c->side = emit_begin(builder, c, c->x, c->y);
+}
+
+static void end_forward(DspBuilder *builder, DspCall *c) {
+  emit_end(builder, c, c->x, c->more, c->y);
+}
+
+/* The gradient of the buffer is the one that the gradient of x arrives in. */
+static void end_backward(DspBuilder *builder, const DspCall *c) {
+  int buffer = emit_begin(builder, c, dsp_gradient(builder, c->y),
+                          dsp_gradient(builder, c->x));
+  g_array_index(builder->gradients, int, c->more) = buffer;
+}
+
+static void begin_backward(DspBuilder *builder, const DspCall *c) {
+  emit_end(builder, c, dsp_gradient(builder, c->y),
+           dsp_gradient(builder, c->side), dsp_gradient(builder, c->x));
+}
+
+const DspPrimitive dsp_switch_begin = {begin_forward, begin_backward};
+const DspPrimitive dsp_switch_end = {end_forward, end_backward};
 
 /* --- gather: Shard(i) to whole, and its mirror ------------------------------
  */

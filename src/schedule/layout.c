@@ -19,9 +19,16 @@ static Ring ring_of(DspLayout layout, int64_t length) {
       layout.ranks / n};
 }
 
+/* Where a slice of a rank's part begins, or the last one ends. */
+static int64_t slice_at(DspLayout layout, int64_t part, int64_t slice) {
+  return slice * part / MAX(layout.slices, 1);
+}
+
 int64_t dsp_layout_part(DspLayout layout, int64_t length) {
   Ring ring = ring_of(layout, length);
-  return divide_up(ring.held, ring.sharing);
+  int64_t part = divide_up(ring.held, ring.sharing);
+  return slice_at(layout, part, layout.slice + 1) -
+         slice_at(layout, part, layout.slice);
 }
 
 int64_t dsp_layout_index(DspLayout layout, int64_t length, int64_t position,
@@ -29,7 +36,8 @@ int64_t dsp_layout_index(DspLayout layout, int64_t length, int64_t position,
   Ring ring = ring_of(layout, length);
   int64_t part = divide_up(ring.held, ring.sharing);
   int64_t at = position / ring.sharing;
-  int64_t held = position % ring.sharing * part + i;
+  int64_t held =
+      position % ring.sharing * part + slice_at(layout, part, layout.slice) + i;
   int64_t index = at * ring.held + held;
   if (held >= ring.held)
     return -1;

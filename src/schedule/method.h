@@ -15,6 +15,8 @@ struct DspMethod {
                         code, right or not: no candidates of a choice */
   const char *difference; /* why the published code computes something else
                              than the model says, NULL: it does not */
+  guint proposed;    /* bit set of variants that no published code has: no
+                        candidates either */
   guint axes;        /* bit set of mesh axes that carry its degree: none,
                         one, or ring and sp (their product) */
   gboolean embedded; /* shards one dimension for good */
@@ -25,10 +27,10 @@ struct DspMethod {
   /* Refuses a plan with DSP_ERROR_INFEASIBLE and the reason. NULL: the common
    * rules of rules.c suffice. */
   gboolean (*check)(const DspJob *job, const DspPlan *plan, GError **error);
-  /* Hooks of the builder, NULL where there is nothing to do. Before a stage
-   * (move streams so that its dimensions are whole) and after a block (put
-   * them back, so that blocks can repeat). */
-  void (*begin_stage)(DspBuilder *builder, const DspStage *stage);
+  /* Hooks of the builder, NULL where there is nothing to do. Around the
+   * operations of a stage (build.h; streams move so that its dimensions are
+   * whole) and after a block (put them back, so that blocks can repeat). */
+  void (*run_stage)(DspBuilder *builder, const DspStage *stage);
   void (*end_block)(DspBuilder *builder);
   /* Self-attention of the tensor `qkv` (and of the joint stream's
    * `joint_qkv`, or -1): gives the output tensor, and that of the joint stream

@@ -342,9 +342,18 @@ gboolean dsp_plan_alternative(const DspJob *job, const DspPlan *plan,
   return FALSE;
 }
 
+/* The one that codes have: no need to say which. */
+static gboolean is_plain(const DspPlan *plan) {
+  const DspMethod *method = plan->method;
+  for (guint i = 1; method->variants[i]; i++)
+    if (!(method->proposed & (1u << i)))
+      return FALSE;
+  return plan->variant == 0;
+}
+
 char *dsp_plan_describe(const DspPlan *plan) {
   GString *text = g_string_new(plan->method->name);
-  if (plan->method->variants[1])
+  if (!is_plain(plan))
     g_string_append_printf(text, " (%s)",
                            plan->method->variants[plan->variant]);
   for (int i = DSP_N_AXES; i-- > 0;)

@@ -249,16 +249,19 @@ static void end_stage(DspBuilder *builder, const DspStage *stage) {
     builder->value[stage->stream] = last;
 }
 
-static void build_stage(DspBuilder *builder, const DspStage *stage) {
-  const DspMethod *method = builder->plan->method;
-  builder->stage = stage;
-  if (method->begin_stage)
-    method->begin_stage(builder, stage);
+void dsp_stage_operations(DspBuilder *builder, const DspStage *stage) {
   for (guint i = 0; i < DSP_MAX_STREAMS; i++)
     builder->chain[i] = -1;
   for (guint i = 0; i < stage->n_ops; i++)
     build_op[stage->ops[i].kind](builder, &stage->ops[i]);
   end_stage(builder, stage);
+}
+
+static void build_stage(DspBuilder *builder, const DspStage *stage) {
+  const DspMethod *method = builder->plan->method;
+  builder->stage = stage;
+  (method->run_stage ? method->run_stage : dsp_stage_operations)(builder,
+                                                                 stage);
 }
 
 static void build_block(DspBuilder *builder, const DspBlock *block) {

@@ -17,7 +17,8 @@
  * (or the batch) in `ranks` equal parts, zero-padded to a multiple. A ring has
  * the first say: its positions divide the dimension, the ranks that share a
  * position divide its part. A balanced causal ring deals it out in zigzag:
- * position i of n holds chunks i and 2n-1-i of 2n. */
+ * position i of n holds chunks i and 2n-1-i of 2n. What is worked on piece by
+ * piece is a slice of each rank's part. */
 #define DSP_DIM_NONE  (-1)
 #define DSP_DIM_BATCH (-2)
 
@@ -26,6 +27,7 @@ typedef struct {
   int64_t ranks;
   int64_t ring; /* positions of the ring, 0 or 1: none */
   gboolean zigzag;
+  int64_t slices, slice; /* slices of the part, 0 or 1: whole; and which */
 } DspLayout;
 
 /* Elements of a dimension of `length` that each rank holds, with padding. */

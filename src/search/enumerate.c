@@ -85,5 +85,6 @@ GArray *dsp_enumerate_plans(const DspJob *job, const DspPlanSpace *space) {
 }
 
 gboolean dsp_plan_is_candidate(const DspPlanSpace *space, const DspPlan *plan) {
-  return space->variant || !(plan->method->published & (1u << plan->variant));
+  const guint others = plan->method->published | plan->method->proposed;
+  return space->variant || !(others & (1u << plan->variant));
 }

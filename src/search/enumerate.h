@@ -22,7 +22,7 @@ typedef struct {
 GArray *dsp_enumerate_plans(const DspJob *job, const DspPlanSpace *space);
 
 /* Whether the plan may be chosen: a variant that repeats published benchmark
- * code only if it was asked for. */
+ * code, or that no code has, only if it was asked for. */
 gboolean dsp_plan_is_candidate(const DspPlanSpace *space, const DspPlan *plan);
 
 #endif
