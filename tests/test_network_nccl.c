@@ -94,6 +94,13 @@ static const struct {
     {"dgx-h100", 1, 8, DSP_ALL_TO_ALL, 8 MiB, "p2p", "simple"},
     {"dgx-h100", 2, 8, DSP_ALL_TO_ALL, 4 KiB, "p2p", "simple"},
     {"dgx-a100-80", 1, 8, DSP_BROADCAST, 64 MiB, "ring", "simple"},
+    /* What NCCL's tables say where nothing is published. */
+    {"dgx-h100-sharp", 2, 8, DSP_ALL_REDUCE, 1024 MiB, "nvlstree", "simple"},
+    {"dgx-h100-sharp", 4, 8, DSP_ALL_REDUCE, 1024 MiB, "nvls", "simple"},
+    {"dgx-h100-sharp", 4, 8, DSP_ALL_GATHER, 8 MiB, "nvls", "simple"},
+    {"dgx-h100", 16, 1, DSP_ALL_GATHER, 1 MiB, "pat", "simple"},
+    {"dgx-h100", 16, 1, DSP_REDUCE_SCATTER, 1024 MiB, "ring", "simple"},
+    {"dgx-h100", 16, 2, DSP_ALL_GATHER, 1 MiB, "ring", "ll"},
 };
 
 static void test_choices(void) {

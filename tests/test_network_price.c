@@ -13,16 +13,16 @@ typedef struct {
 /* Switches, meshes, PCIe trees, racks; rails, trees; groups in a node, across
  * nodes, in rows and in columns, one that begins in the middle of a node. */
 static const Place places[] = {
-    {"dgx-h100", {8, 8, 1}},        {"dgx-h100", {8, 2, 4}},
-    {"dgx-h100", {16, 16, 1}},      {"dgx-h100", {32, 4, 8}},
-    {"dgx-h100", {64, 16, 2}},      {"dgx-h100", {512, 512, 1}},
-    {"dgx-h100", {24, 12, 1}},      {"dgx-a100-80", {8, 4, 2}},
-    {"dgx-b200", {16, 16, 1}},      {"hgx-h800", {64, 8, 8}},
-    {"dgx-v100", {8, 8, 1}},        {"alps-gh200", {4, 4, 1}},
-    {"alps-gh200", {16, 8, 2}},     {"gb200-nvl72", {72, 72, 1}},
-    {"gb300-nvl72", {144, 144, 1}}, {"p5-h100", {16, 16, 1}},
-    {"rtx4090-pcie", {8, 8, 1}},    {"l40-pcie", {8, 4, 1}},
-    {"a100-pcie", {8, 2, 4}},
+    {"dgx-h100", {8, 8, 1}},         {"dgx-h100", {8, 2, 4}},
+    {"dgx-h100", {16, 16, 1}},       {"dgx-h100", {32, 4, 8}},
+    {"dgx-h100", {64, 16, 2}},       {"dgx-h100", {512, 512, 1}},
+    {"dgx-h100", {24, 12, 1}},       {"dgx-a100-80", {8, 4, 2}},
+    {"dgx-h100-sharp", {32, 32, 1}}, {"dgx-b200", {16, 16, 1}},
+    {"hgx-h800", {64, 8, 8}},        {"dgx-v100", {8, 8, 1}},
+    {"alps-gh200", {4, 4, 1}},       {"alps-gh200", {16, 8, 2}},
+    {"gb200-nvl72", {72, 72, 1}},    {"gb300-nvl72", {144, 144, 1}},
+    {"p5-h100", {16, 16, 1}},        {"rtx4090-pcie", {8, 8, 1}},
+    {"l40-pcie", {8, 4, 1}},         {"a100-pcie", {8, 2, 4}},
 };
 
 /* Do groups lie differently on their nodes of eight? */
@@ -302,6 +302,53 @@ static void test_monotone(void) {
     }
 }
 
+/* One process is never faster than one a GPU, as fast with a newer NCCL, and
+ * takes what starting kernels takes where there is little to do. */
+static void test_one_process(void) {
+  Machine machine = open_machine("dgx-a100-80", 8);
+  const DspAxis axis = {8, 8, 1};
+  for (gint64 bytes = 1024; bytes <= (gint64)1 << 33; bytes *= 2) {
+    g_autoptr(DspPrice) price =
+        dsp_price_new(machine.topology, &axis, -1, DSP_ALL_REDUCE, bytes, NULL);
+    const double old = dsp_price_by_one_process(price, 8, 0);
+    DSP_CHECK_NEAR(dsp_price_by_one_process(price, 8, 22703), price->time, 0);
+    DSP_CHECK(old > price->time && old < price->time + 80e-6 && old > 34e-6,
+              "%" G_GINT64_FORMAT " bytes: %g s, %g s by one process", bytes,
+              price->time, old);
+  }
+  close_machine(&machine);
+}
+
+/* Through CPUs an all-to-all slows down with the pairs, below a PCIe switch it
+ * does not. */
+static void test_host_pairs(void) {
+  static const struct {
+    guint ranks;
+    double most; /* GB/s that leave a GPU */
+  } cases[] = {{2, 24}, {3, 8}, {4, 4}, {8, 24.0 / 22}};
+  Machine machine = open_machine("l40-pcie", 8);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    const guint n = cases[i].ranks;
+    const DspAxis axis = {n, n, 1};
+    g_autoptr(DspPrice) price = dsp_price_new(machine.topology, &axis, -1,
+                                              DSP_ALL_TO_ALL, 1 << 30, NULL);
+    const double leaves = price->rate_limit * (n - 1) / n;
+    DSP_CHECK(leaves <= cases[i].most * 1.001e9 &&
+                  leaves > cases[i].most * 0.6e9,
+              "%u GPUs: %g bytes/s", n, leaves);
+  }
+  close_machine(&machine);
+  machine = open_machine("l40-pcie", 8);
+  machine.cluster->gpus_per_pcie_switch = 8;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DspTopology) one = dsp_topology_new(machine.cluster, 8, &error);
+  const DspAxis axis = {8, 8, 1};
+  g_autoptr(DspPrice) price =
+      dsp_price_new(one, &axis, -1, DSP_ALL_TO_ALL, 1 << 30, NULL);
+  DSP_CHECK(price->rate_limit > 10e9, "%g bytes/s", price->rate_limit);
+  close_machine(&machine);
+}
+
 CU_TestInfo dsp_price_tests[] = {
     {"no price beats the bound", test_bound},
     {"closed form and flows", test_flow},
@@ -309,5 +356,7 @@ CU_TestInfo dsp_price_tests[] = {
     {"sibling groups add up", test_siblings},
     {"all to all is every pair", test_pairs},
     {"sent bytes are those declared", test_sent_bytes},
+    {"one process starts all", test_one_process},
+    {"pairs that meet in a CPU", test_host_pairs},
     CU_TEST_INFO_NULL,
 };

@@ -66,8 +66,8 @@ static gboolean rate_too_high(const DspCluster *c) {
 }
 
 static gboolean algorithm_unknown(const DspCluster *c) {
-  static const char *const known[] = {"ring", "tree",     "nvls",
-                                      "p2p",  "nvlstree", NULL};
+  static const char *const known[] = {"ring",    "tree", "nvls", "nvlstree",
+                                      "collnet", "pat",  "p2p",  NULL};
   return c->nccl_algorithm && !g_strv_contains(known, c->nccl_algorithm);
 }
 
@@ -95,7 +95,8 @@ static const struct {
      "GPUs on more than one CPU need 'socket' with 'bandwidth'"},
     {rate_too_high, "no link can have more than 1 PB/s"},
     {algorithm_unknown,
-     "'nccl' 'algorithm' must be ring, tree, nvls, nvlstree or p2p"},
+     "'nccl' 'algorithm' must be ring, tree, nvls, nvlstree, collnet, pat or "
+     "p2p"},
 };
 
 /* The value, or what the shared file says where there is none. */

@@ -17,13 +17,14 @@ typedef enum {
 } DspProtocol;
 
 extern const char *const dsp_protocol_names[];
-/* Those that NCCL_ALGO may name: "ring", "tree", "nvls", "nvlstree", NULL. */
+/* Those that NCCL_ALGO may name: "ring", "tree", "nvls", "nvlstree", "collnet",
+ * "pat", NULL. */
 extern const char *const dsp_forced_algorithm_names[];
 
 /* Forced choices, as NCCL_ALGO, NCCL_PROTO, NCCL_MAX_NCHANNELS. NULL, -1 and 0
  * leave the choice to the selection. */
 typedef struct {
-  const char *algorithm; /* "ring", "tree", "nvls", "nvlstree", "p2p" */
+  const char *algorithm; /* of dsp_forced_algorithm_names, or "p2p" */
   int protocol;          /* DspProtocol or -1 */
   int64_t channels;
 } DspNcclOptions;

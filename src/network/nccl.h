@@ -104,11 +104,15 @@ typedef struct {
 } DspAlgorithm;
 
 extern const DspAlgorithm dsp_algorithm_ring, dsp_algorithm_tree,
-    dsp_algorithm_nvls, dsp_algorithm_nvlstree, dsp_algorithm_p2p;
+    dsp_algorithm_nvls, dsp_algorithm_nvlstree, dsp_algorithm_collnet,
+    dsp_algorithm_pat, dsp_algorithm_p2p;
 
 /* NCCL's choice, or the one that the options or the cluster force. */
 const DspAlgorithm *dsp_nccl_select(const DspNcclJob *job,
                                     DspProtocol *protocol);
+
+/* The most bytes/s of work that switches which add take from the NICs. */
+double dsp_nccl_sharp_rate(const DspNcclJob *job, const GArray *uses);
 
 /* The share of its bandwidth that a tree reaches for so many bytes, and the
  * most bytes/s of NVLSTree's channels, both from NCCL's tables. */

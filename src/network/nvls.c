@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NVLink SHARP: the switch adds and multicasts, so that every rank sends and
- * receives its bytes once. The bytes on links differ from
+ * receives its bytes once; where the network's switches add, too, so does every
+ * node. The bytes on links differ from
  * dsp_collective_sent_bytes, which counts those of a ring.
  * Source: NVIDIA/nccl:src/device/all_reduce.h, src/transport/nvls.cc. */
 #include "network/uses.h"
@@ -29,20 +30,25 @@ static guint n_channels(const DspNcclJob *job) {
 
 /* Every head, the GPU that a part of the bytes is added up for, has its own. */
 static double buffers(const DspNcclJob *job, int64_t channels) {
-  return (double)channels * CHANNEL_BUFFER * job->ranks / HEADS;
+  return (double)channels * CHANNEL_BUFFER * job->per_node / HEADS;
 }
 
 static void price_nvls(const DspNcclJob *job, DspPrice *price) {
   const DspTransport *t = &job->cluster->intra;
   const gboolean all_reduce = job->collective == DSP_ALL_REDUCE;
   const double part = (job->ranks - 1.0) / job->ranks;
-  price->uses = dsp_uses_tree(job, all_reduce ? 1 : part, 0);
+  const double nodes = job->nodes;
+  const double inter = all_reduce ? 1 : (nodes - 1) / nodes;
+  price->uses = dsp_uses_tree(job, all_reduce ? 1 : part, inter);
   price->channels = n_channels(job);
-  price->latency = dsp_nccl_launch(job) + t->step_nvls;
+  price->latency = dsp_nccl_launch(job) + t->step_nvls +
+                   (nodes > 1 ? job->cluster->inter.step_nvls : 0);
   const DspLimits limits = {
       .channels = INFINITY,
       .share = 1,
-      .cap = t->nvls_efficiency * job->gpu_bandwidth / (all_reduce ? 1 : part),
+      .cap =
+          MIN(t->nvls_efficiency * job->gpu_bandwidth / (all_reduce ? 1 : part),
+              nodes > 1 ? dsp_nccl_sharp_rate(job, price->uses) : INFINITY),
       .traffic = 1,
       .fill = MIN((double)job->bytes, buffers(job, price->channels)) / 2,
   };

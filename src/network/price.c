@@ -3,8 +3,8 @@
 #include <math.h>
 
 const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
-const char *const dsp_forced_algorithm_names[] = {"ring", "tree", "nvls",
-                                                  "nvlstree", NULL};
+const char *const dsp_forced_algorithm_names[] = {
+    "ring", "tree", "nvls", "nvlstree", "collnet", "pat", NULL};
 
 /* NVLinks carry the first gigabytes of a transfer more slowly by up to
  * this share: in every nccl-tests sweep of one node beyond 4 GiB (h100-01,

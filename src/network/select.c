@@ -9,13 +9,20 @@
 #define N       DSP_N_PROTOCOLS
 #define N_SIZES 23
 
-typedef enum { RING, TREE, NVLS, NVLSTREE, N_TUNED } Tuned;
+typedef enum {
+  RING,
+  TREE,
+  NVLS,
+  NVLSTREE,
+  COLLNET,
+  PAT,
+  N_TUNED,
+} Tuned;
 
 static const DspAlgorithm *const tuned[N_TUNED] = {
-    [RING] = &dsp_algorithm_ring,
-    [TREE] = &dsp_algorithm_tree,
-    [NVLS] = &dsp_algorithm_nvls,
-    [NVLSTREE] = &dsp_algorithm_nvlstree,
+    [RING] = &dsp_algorithm_ring,       [TREE] = &dsp_algorithm_tree,
+    [NVLS] = &dsp_algorithm_nvls,       [NVLSTREE] = &dsp_algorithm_nvlstree,
+    [COLLNET] = &dsp_algorithm_collnet, [PAT] = &dsp_algorithm_pat,
 };
 
 /* Up to 2.13, and since. */
@@ -116,11 +123,21 @@ static double nvls_bus(const Tuning *t, Tuned algorithm) {
   const double c = nvls->channels, p = t->job->per_node;
   double intra = nvls->intra * 1e-9 * nvls_efficiency[t->job->arch] * (c - 1) /
                  c * (t->all_reduce ? 2 : (p - 1) / p);
-  if (algorithm == NVLSTREE) {
-    const double inter = nvls->inter * 1e-9 * (t->job->nodes <= 2 ? 2 : 1);
-    intra = MIN(MIN(intra, inter), cap(t, nvlstree_channel));
-  }
+  const gboolean doubled = algorithm == NVLSTREE && t->job->nodes <= 2;
+  if (t->job->nodes > 1)
+    intra = MIN(intra, nvls->inter * 1e-9 * (doubled ? 2 : 1));
+  if (algorithm == NVLSTREE)
+    intra = MIN(intra, cap(t, nvlstree_channel));
   return c * intra;
+}
+
+/* CollNetDirect, with a head for each rail. */
+static double collnet_bus(const Tuning *t) {
+  const DspNcclGraph *ring = &t->job->ring;
+  const double heads = t->job->per_node / (double)t->job->rails;
+  const double bus = ring->channels * ring->inter * 1e-9;
+  return bus / (heads - (heads - 1) / 2) *
+         (t->job->arch >= DSP_NCCL_HOPPER ? 0.85 : 1);
 }
 
 /* GB/s of the bytes as nccl-tests counts them; 0: not possible. */
@@ -132,6 +149,10 @@ static double bandwidth(const Tuning *t, Tuned algorithm,
     return ring_bus(t, protocol) * to_alg;
   case TREE:
     return t->all_reduce ? tree_bus(t, protocol) / 2 : 0;
+  case COLLNET:
+    return collnet_bus(t) / 2;
+  case PAT:
+    return 0.75 * ring_bus(t, protocol);
   default:
     return nvls_bus(t, algorithm) * to_alg;
   }
@@ -170,6 +191,12 @@ static double latency(const Tuning *t, Tuned algorithm, DspProtocol protocol) {
     return tree_latency(t, protocol, base_latency[era][TREE][protocol]);
   case NVLS:
     return nvls_latency[0] + (t->job->nodes > 1 ? nvls_latency[1] : 0);
+  case COLLNET:
+    return 31 + 2 * (MIN(1, t->job->per_node - 1) * 3.7 +
+                     0.4 * (t->job->per_node - 1));
+  case PAT:
+    return 8 + log2(t->job->nodes) * hop_latency[RING][NET][protocol] / 3.5 +
+           2.8 * t->job->ranks;
   default:
     return nvlstree_latency[0] + 2 * log2(t->job->nodes) * nvlstree_latency[1];
   }
@@ -193,6 +220,8 @@ static gboolean ll128_enabled(const Tuning *t) {
   return t->nvlink && t->job->cluster->gpu->tile_family >= 70;
 }
 
+#define PAT_VERSION 22300
+
 static gboolean enabled(const Tuning *t, Tuned algorithm,
                         DspProtocol protocol) {
   const DspNcclJob *job = t->job;
@@ -206,8 +235,18 @@ static gboolean enabled(const Tuning *t, Tuned algorithm,
     return t->all_reduce &&
            (protocol != DSP_PROTOCOL_LL128 || ll128_enabled(t));
   case NVLS:
-    return nvls && job->nodes == 1 && job->nvls.channels >= 2 &&
-           job->collective <= DSP_ALL_REDUCE;
+    return nvls && (job->nodes == 1 || job->cluster->inter.nvls) &&
+           job->nvls.channels >= 2 && job->collective <= DSP_ALL_REDUCE &&
+           job->collective != DSP_ALL_TO_ALL;
+  case COLLNET:
+    return job->nodes > 1 && job->cluster->inter.nvls && t->nvlink &&
+           t->all_reduce && protocol == DSP_PROTOCOL_SIMPLE;
+  case PAT:
+    return job->nodes > 1 && job->per_node == 1 &&
+           job->cluster->nccl_version >= PAT_VERSION &&
+           (job->collective == DSP_ALL_GATHER ||
+            job->collective == DSP_REDUCE_SCATTER) &&
+           protocol == DSP_PROTOCOL_SIMPLE;
   default:
     return nvls && job->nodes > 1 && t->all_reduce;
   }
