@@ -166,11 +166,42 @@ static void test_tokens(void) {
   DSP_CHECK_NEAR(dsp_op_flop(model, &attention->ops[2], &lengths), 0, 0);
 }
 
+static double decode_flop(const DspModel *model, int64_t frames,
+                          int64_t tokens) {
+  static const char *const all[] = {"T", "S", "X"};
+  const int64_t lengths[] = {frames, tokens, tokens};
+  const char *names[G_N_ELEMENTS(all) + 1] = {NULL};
+  int64_t values[G_N_ELEMENTS(all)];
+  guint n = 0;
+  for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+    if (dsp_model_dim(model, all[i]) >= 0) {
+      names[n] = all[i];
+      values[n++] = lengths[i];
+    }
+  const DspLengths l = lengths_of(model, names, values);
+  return dsp_model_decode_flop(model, &l);
+}
+
+/* Stable Diffusion's decoder does 1,240 G multiply-adds for 512x512 pixels;
+ * its attention grows with the square of the latents of a frame, not of all. */
+static void test_decode(void) {
+  g_autoptr(DspModel) image = dsp_test_model("pixart-alpha");
+  g_autoptr(DspModel) video = dsp_test_model("open-sora-1.0");
+  g_autoptr(DspModel) text = dsp_test_model("llama-2-7b");
+  const double small = decode_flop(image, 1, 1024);
+  const double large = decode_flop(image, 1, 4096);
+  DSP_CHECK_NEAR(small, 2 * 1240e9, 0.02);
+  DSP_CHECK_NEAR(large - 4 * small, 4.0 * 512 * 16384 * (16384 - 4096.0), 1e-9);
+  DSP_CHECK_NEAR(decode_flop(video, 7, 1024), 7 * small, 1e-12);
+  DSP_CHECK_NEAR(decode_flop(text, 1, 1024), 0, 0);
+}
+
 CU_TestInfo flop_tests[] = {
     {"divided attention", test_divided},
     {"causal attention", test_causal},
     {"joint attention", test_joint},
     {"single operations", test_operations},
     {"tokens", test_tokens},
+    {"decoder", test_decode},
     CU_TEST_INFO_NULL,
 };

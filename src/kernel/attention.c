@@ -246,7 +246,7 @@ static DspAttentionKernel available(const DspGpu *gpu,
 DspAttentionKernel dsp_attention_usual(const DspGpu *gpu) {
   enum { HOPPER = 90, BLACKWELL = 100 };
   if (gpu->tile_family >= BLACKWELL)
-    return DSP_KERNEL_FA4;
+    return DSP_KERNEL_CUDNN;
   return gpu->tile_family >= HOPPER ? DSP_KERNEL_FA3 : DSP_KERNEL_FA2;
 }
 

@@ -29,14 +29,19 @@ double dsp_attention_time(const DspGpu *gpu, const DspAttentionShape *shape,
                           DspDirection direction, DspAttentionKernel kernel,
                           DspClocks clocks);
 
-/* The kernel that codes use on such a GPU where they do not say: FlashAttention
- * 4 on Blackwell, 3 on Hopper, 2 on those before. */
+/* The kernel that codes use on such a GPU where they do not say: cuDNN's on
+ * Blackwell, as PyTorch chooses, FlashAttention 3 on Hopper, 2 on those before.
+ */
 DspAttentionKernel dsp_attention_usual(const DspGpu *gpu);
 
 /* A pointwise or copy kernel that moves `bytes` (read + write): one of the
  * framework's own, or `fused` as a compiler makes it. */
 double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
                        gboolean fused);
+
+/* A VAE's decoder, whole, of so many FLOP (dsp_model_decode_flop): an estimate
+ * that is right to within a factor of two. */
+double dsp_decode_time(const DspGpu *gpu, double flop, DspDtype dtype);
 
 /* Lower bounds that no kernel beats: FLOP over peak; bytes over bandwidth, less
  * those that L2 can hold, since they may never touch memory. */

@@ -196,13 +196,23 @@ static gboolean job_of(DspInventory *inventory, const DspStepPoint *p,
   return set_lengths(job, p, error);
 }
 
-/* The prediction in the unit of the point's metric, with the known time of what
- * runs besides the model. */
-static double in_metric(const DspStepPoint *p, const DspPrediction *prediction,
-                        const DspPlan *plan) {
+/* Time of what runs besides the model: the measured one where it is known, else
+ * that of decoding what was sampled, on one GPU. */
+static double outside_time(const DspStepPoint *p, const DspJob *job) {
+  if (p->outside_s > 0 || job->mode == DSP_MODE_TRAIN ||
+      !(p->outside & DSP_OUTSIDE_VAE))
+    return p->outside_s;
+  const double flop = dsp_model_decode_flop(job->model, &job->lengths);
+  return (double)p->batch *
+         dsp_decode_time(job->cluster->gpu, flop, job->dtype);
+}
+
+/* The prediction in the unit of the point's metric. */
+static double in_metric(const DspStepPoint *p, const DspJob *job,
+                        const DspPrediction *prediction, const DspPlan *plan) {
   const double run = prediction->run_time > 0 ? prediction->run_time
                                               : prediction->sim.step_time;
-  const double time = run + p->outside_s;
+  const double time = run + outside_time(p, job);
   const double samples = (double)p->batch * (double)plan->degree[DSP_AXIS_DP];
   return p->metric == DSP_METRIC_SAMPLES ? samples / time : time;
 }
@@ -227,7 +237,7 @@ static gboolean predict_step(DspInventory *inventory, const DspPoint *point,
       .observer = dsp_inventory_watch(inventory, &plan, prices)};
   dsp_predict(&job, &plan, prices, &options, &prediction);
   if (prediction.feasible)
-    *predicted = in_metric(p, &prediction, &plan);
+    *predicted = in_metric(p, &job, &prediction, &plan);
   else
     dsp_refuse(error, "%s", prediction.reason);
   const gboolean feasible = prediction.feasible;

@@ -111,6 +111,28 @@ double dsp_model_forward_flop(const DspModel *model,
   return flop;
 }
 
+/* Convolutions go by the pixel; attention is among the latents of one frame. */
+double dsp_model_decode_flop(const DspModel *model, const DspLengths *lengths) {
+  const DspInput *in = &model->input;
+  if (!in->decode_flop)
+    return 0;
+  const double latents = (double)dsp_stream_tokens(model, 0, lengths) *
+                         (double)in->patch_time * (double)in->patch_height *
+                         (double)in->patch_width;
+  const double frames_a_latent =
+      in->chunk_latents ? (double)in->chunk_frames / (double)in->chunk_latents
+                        : (double)in->vae_time;
+  const double pixels =
+      latents * frames_a_latent * (double)in->vae_space * (double)in->vae_space;
+  const gboolean apart = in->time_dim >= 0 && in->time_dim != in->height_dim &&
+                         in->time_dim != in->width_dim;
+  const double frames =
+      apart ? (double)lengths->length[in->time_dim] * (double)in->patch_time
+            : 1;
+  return pixels * (double)in->decode_flop +
+         4 * latents * latents / frames * (double)in->decode_attention;
+}
+
 static gboolean add_parameters(const DspBlock *block, int64_t *sum) {
   int64_t one = 0;
   for (guint j = 0; j < block->n_stages; j++)

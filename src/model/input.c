@@ -49,6 +49,10 @@ static const DspField vae_fields[] = {
           "frames that it takes at a time"),
     FIELD(DspInput, "chunk_latents", COUNT, chunk_latents, OPTIONAL,
           "latents that it makes of these"),
+    FIELD(DspInput, "decode_flop", COUNT, decode_flop, OPTIONAL,
+          "FLOP of its decoder a pixel and frame"),
+    FIELD(DspInput, "decode_attention", COUNT, decode_attention, OPTIONAL,
+          "width of its attention among the latents of a frame"),
     {NULL},
 };
 

@@ -139,6 +139,10 @@ typedef struct {
   int64_t patch_time, patch_height, patch_width;
   gboolean patch_pads_time, patch_pads_space; /* rounded up, else exact */
   int64_t latent_channels;
+  int64_t decode_flop;      /* of the VAE's decoder a pixel and frame; 0: not
+                               given */
+  int64_t decode_attention; /* width of its attention among the latents of a
+                               frame, 0: none */
 } DspInput;
 
 typedef struct {
@@ -212,6 +216,10 @@ int64_t dsp_model_parameters(const DspModel *model);
  * operations and of attention (4*q*k*head_dim*heads, half if causal). Pointwise
  * work does not count, as is usual for MFU (Megatron, PaLM appendix B). */
 double dsp_model_forward_flop(const DspModel *model, const DspLengths *lengths);
+
+/* FLOP to decode the latents of one sample into pixels, 0 where the file does
+ * not tell. */
+double dsp_model_decode_flop(const DspModel *model, const DspLengths *lengths);
 
 /* FLOP of `op` for one sample. */
 double dsp_op_flop(const DspModel *model, const DspOp *op,
