@@ -17,11 +17,12 @@ static void price_collnet(const DspNcclJob *job, DspPrice *price) {
   const DspCluster *c = job->cluster;
   const double p = job->per_node;
   price->uses = dsp_uses_tree(job, 2 * (p - 1) / p, 1);
-  price->channels = dsp_nccl_channels(job, price->protocol, FALSE);
+  const double channels = dsp_nccl_channels(job, price->protocol, FALSE);
+  price->channels = (int64_t)channels;
   price->latency = dsp_nccl_launch(job) + c->inter.step_nvls +
                    (p > 1 ? 2 * c->intra.step_simple : 0);
   const DspLimits limits = {
-      .channels = price->channels * c->intra.channel_rate,
+      .channels = channels * c->intra.channel_rate,
       .share = 1,
       .cap = dsp_nccl_sharp_rate(job, price->uses),
       .traffic = 2,

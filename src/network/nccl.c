@@ -230,7 +230,7 @@ double dsp_nccl_launch(const DspNcclJob *job) {
  * steps are measured so. */
 #define SLOWEST 0.17
 
-double dsp_nccl_crossing(DspProtocol protocol, double step, guint channels) {
+double dsp_nccl_crossing(DspProtocol protocol, double step, double channels) {
   return protocol == DSP_PROTOCOL_LL ? step * (1 + SLOWEST * log2(channels))
                                      : step;
 }
@@ -241,9 +241,9 @@ double dsp_nccl_crossing(DspProtocol protocol, double step, guint channels) {
 #define STEPS          8
 #define CHANNEL_WINDOW (2 << 20)
 
-double dsp_nccl_window(const DspNcclJob *job, double step, guint channels) {
+double dsp_nccl_window(const DspNcclJob *job, double step, double channels) {
   return STEPS * step *
-         MIN(1, (double)job->bytes / ((double)channels * CHANNEL_WINDOW));
+         MIN(1, (double)job->bytes / (channels * CHANNEL_WINDOW));
 }
 
 guint dsp_nccl_most_channels(const DspNcclJob *job) {
@@ -253,16 +253,16 @@ guint dsp_nccl_most_channels(const DspNcclJob *job) {
       MIN(2 * job->ring.channels, dsp_nccl_transport(job)->channels), most);
 }
 
-/* A channel is dropped where its threads would have too little to do
- * (enqueue.cc). */
-guint dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
-                        gboolean ring) {
+/* A channel is dropped where its threads would have too little to do, and then
+ * threads are (enqueue.cc), so that there is no step between two channels. */
+double dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
+                         gboolean ring) {
   const guint threads = protocol == DSP_PROTOCOL_LL128 ? 640 : 512;
   const guint threshold = protocol == DSP_PROTOCOL_SIMPLE       ? 64
                           : protocol == DSP_PROTOCOL_LL && ring ? 8 * job->ranks
                                                                 : 8;
-  const int64_t worth = job->bytes / ((int64_t)threads * threshold);
-  return (guint)CLAMP(worth, 1, dsp_nccl_most_channels(job));
+  const double worth = (double)job->bytes / ((double)threads * threshold);
+  return CLAMP(worth, 1, dsp_nccl_most_channels(job));
 }
 
 /* LL writes a flag with every 4 bytes, LL128 one with every 120, and both go

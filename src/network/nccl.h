@@ -67,16 +67,17 @@ double dsp_nccl_launch(const DspNcclJob *job);
 
 /* s of a message between nodes in a ring's step or a tree's level, whose time
  * alone is `step`: of the messages of many channels the slowest counts. */
-double dsp_nccl_crossing(DspProtocol protocol, double step, guint channels);
+double dsp_nccl_crossing(DspProtocol protocol, double step, double channels);
 
 /* s until all buffers of the channels are on their way between nodes, which
  * follow each other by a tree's level of `step` at first. */
-double dsp_nccl_window(const DspNcclJob *job, double step, guint channels);
+double dsp_nccl_window(const DspNcclJob *job, double step, double channels);
 
-/* Channels of a collective's kernel, and those that its bytes are worth. */
+/* Channels of a collective's kernel, and what its bytes are worth, of which
+ * NCCL takes the whole ones. */
 guint dsp_nccl_most_channels(const DspNcclJob *job);
-guint dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
-                        gboolean ring);
+double dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
+                         gboolean ring);
 
 /* Payload bytes/s that a channel copies whose rate is `simple` in Simple. */
 double dsp_nccl_copy_rate(const DspNcclJob *job, DspProtocol protocol,

@@ -17,11 +17,12 @@ static void price_pat(const DspNcclJob *job, DspPrice *price) {
   const DspTransport *t = &job->cluster->inter;
   const double n = job->ranks, traffic = (n - 1) / n;
   price->uses = dsp_uses_ring(job, traffic, TRUE);
-  price->channels = dsp_nccl_channels(job, price->protocol, FALSE);
+  const double channels = dsp_nccl_channels(job, price->protocol, FALSE);
+  price->channels = (int64_t)channels;
   price->latency = dsp_nccl_launch(job) +
                    log2(n) * t->step_simple / STEPS_AT_ONCE + n * RANK;
   const DspLimits limits = {
-      .channels = price->channels * t->channel_rate / traffic,
+      .channels = channels * t->channel_rate / traffic,
       .share = SHARE,
       .cap = INFINITY,
       .traffic = traffic,

@@ -21,7 +21,7 @@ static gboolean is_chain(const DspNcclJob *job) {
 }
 
 static double latency(const DspNcclJob *job, DspProtocol protocol,
-                      guint channels) {
+                      double channels) {
   const guint rounds = job->collective == DSP_ALL_REDUCE ? 2 : 1;
   const gboolean gathers =
       job->collective == DSP_ALL_GATHER && protocol == DSP_PROTOCOL_SIMPLE;
@@ -51,10 +51,11 @@ static void price_ring(const DspNcclJob *job, DspPrice *price) {
   const double rate = dsp_nccl_copy_rate(job, price->protocol,
                                          dsp_nccl_transport(job)->channel_rate);
   price->uses = dsp_uses_ring(job, traffic, !is_chain(job));
-  price->channels = dsp_nccl_channels(job, price->protocol, TRUE);
-  price->latency = latency(job, price->protocol, price->channels);
+  const double channels = dsp_nccl_channels(job, price->protocol, TRUE);
+  price->channels = (int64_t)channels;
+  price->latency = latency(job, price->protocol, channels);
   const DspLimits limits = {
-      .channels = price->channels * rate * sending(job) / traffic,
+      .channels = channels * rate * sending(job) / traffic,
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = INFINITY,
       .traffic = traffic,

@@ -14,7 +14,7 @@ static double level(const DspTransport *transport, DspProtocol protocol) {
 }
 
 static double latency(const DspNcclJob *job, DspProtocol protocol,
-                      guint channels) {
+                      double channels) {
   const double up =
       (job->per_node - 1.0) * level(&job->cluster->intra, protocol);
   double time = dsp_nccl_launch(job) + 2 * up;
@@ -35,14 +35,15 @@ static double one_node_share(const DspNcclJob *job, DspProtocol protocol) {
 static void price_tree(const DspNcclJob *job, DspPrice *price) {
   const double p = job->per_node, n = job->nodes;
   price->uses = dsp_uses_tree(job, 2 * (p - 1) / p, 2 * (n - 1) / n);
-  price->channels = dsp_nccl_channels(job, price->protocol, FALSE);
-  price->latency = latency(job, price->protocol, price->channels);
+  const double channels = dsp_nccl_channels(job, price->protocol, FALSE);
+  price->channels = (int64_t)channels;
+  price->latency = latency(job, price->protocol, channels);
   /* Every channel copies all of its bytes up and down. */
   const double rate = dsp_nccl_copy_rate(job, price->protocol,
                                          dsp_nccl_transport(job)->channel_rate);
   const double share = one_node_share(job, price->protocol);
   const DspLimits limits = {
-      .channels = price->channels * rate * share / 2,
+      .channels = channels * rate * share / 2,
       .share = dsp_nccl_wire_share(job, price->protocol) * share,
       .cap = INFINITY,
       .traffic = 2,
