@@ -181,6 +181,40 @@ static void test_kernels(void) {
   DSP_CHECK_STRING(find(c, "attention.fa3.b")->kept, "it is at its limit");
 }
 
+/* A fifth of the points has no say in the constants, and is foretold. */
+static void test_folds(void) {
+  g_autoptr(GPtrArray) files = made_kernels();
+  const DspMeasurements *file = files->pdata[0];
+  guint foretold = 0;
+  for (guint fold = 0; fold < 5; fold++) {
+    const DspCalibrateJob job = {files, "node:1 gpu:1 type:h100-sxm",
+                                 NULL,  DSP_CALIBRATE_ALONE,
+                                 5,     fold};
+    g_autoptr(DspCalibration) c = dsp_calibrate(&job, NULL);
+    guint machines, skipped;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    const guint own = dsp_calibration_points(c, TRUE)->len;
+    DSP_CHECK_STRING(dsp_calibration_name(c), "h100-sxm");
+    DSP_CHECK_INT(dsp_calibration_training(c, &machines, &skipped),
+                  file->points->len - own);
+    DSP_CHECK(worst_error(c) < 0.05, "fold %u: an error of %g", fold,
+              worst_error(c));
+    foretold += own;
+  }
+  DSP_CHECK_INT(foretold, file->points->len);
+  /* What is left out may be anything. */
+  const DspCalibrateJob job = {
+      files, "node:1 gpu:1 type:h100-sxm", NULL, DSP_CALIBRATE_ALONE, 5, 2};
+  g_autoptr(DspCalibration) before = dsp_calibrate(&job, NULL);
+  for (guint i = 2; i < file->points->len; i += 5)
+    g_array_index(file->points, DspPoint, i).measured *= 3;
+  g_autoptr(DspCalibration) after = dsp_calibrate(&job, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(truth); i++)
+    DSP_CHECK(find(before, truth[i].key)->after ==
+                  find(after, truth[i].key)->after,
+              "%s is from what is left out", truth[i].key);
+}
+
 /* Of another GPU there is nothing to fit to. */
 static void test_other_gpu(void) {
   g_autoptr(GPtrArray) files = made_kernels();
@@ -294,6 +328,7 @@ static void test_links(void) {
 
 CU_TestInfo calibrate_kernels_tests[] = {
     {"constants of kernels are found", test_kernels},
+    {"kernels in parts", test_folds},
     {"kernels of another GPU", test_other_gpu},
     {"a GPU that is written", test_written},
     {"launches of the CPU", test_launches},

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* calibrate: constants of networks from measurements. */
+/* calibrate: constants from measurements. */
 #include "base/error.h"
 #include "cmd/measured.h"
 #include "cmd/output.h"
 #include "report/calibrate.h"
+#include "schedule/rules.h"
 
 typedef struct {
   DspOutputOptions output;
@@ -107,35 +108,53 @@ static void free_calibration(gpointer calibration) {
   dsp_calibration_free(calibration);
 }
 
-static gboolean add(GPtrArray *calibrations, const Options *options,
-                    const GPtrArray *files, const char *cluster,
-                    DspCalibrateMode mode, GError **error) {
-  const DspCalibrateJob job = {files, cluster, options->excluded, mode};
-  DspCalibration *calibration = dsp_calibrate(&job, error);
+static gboolean add(GPtrArray *calibrations, const DspCalibrateJob *job,
+                    GError **error) {
+  DspCalibration *calibration = dsp_calibrate(job, error);
   if (calibration)
     g_ptr_array_add(calibrations, calibration);
   return calibration != NULL;
 }
 
-/* Clusters that are not installed are told, and passed over. */
+/* Machines that are not installed are told, and passed over. */
+static gboolean add_installed(GPtrArray *calibrations, const Options *options,
+                              const DspCalibrateJob *job, GError **error) {
+  g_autoptr(GError) cause = NULL;
+  if (add(calibrations, job, &cause))
+    return TRUE;
+  if (!g_error_matches(cause, DSP_ERROR, DSP_ERROR_USAGE)) {
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+  }
+  dsp_output_note(&options->output, "%s", cause->message);
+  return TRUE;
+}
+
+/* Each cluster from the others; each fifth of a GPU's kernels from the rest. */
 static gboolean add_in_turn(GPtrArray *calibrations, const Options *options,
                             const GPtrArray *files, GError **error) {
-  g_auto(GStrv) clusters = dsp_calibrate_clusters(files);
+  enum { FOLDS = 5 };
+  g_auto(GStrv) clusters = dsp_calibrate_machines(files, FALSE);
+  g_auto(GStrv) gpus = dsp_calibrate_machines(files, TRUE);
+  DspCalibrateJob job = {files, NULL, options->excluded, DSP_CALIBRATE_WITHOUT,
+                         0,     0};
   for (char **name = clusters; *name; name++) {
-    g_autoptr(GError) cause = NULL;
-    if (add(calibrations, options, files, *name, DSP_CALIBRATE_WITHOUT, &cause))
-      continue;
-    if (!g_error_matches(cause, DSP_ERROR, DSP_ERROR_USAGE)) {
-      g_propagate_error(error, g_steal_pointer(&cause));
+    job.cluster = *name;
+    if (!add_installed(calibrations, options, &job, error))
       return FALSE;
-    }
-    dsp_output_note(&options->output, "%s", cause->message);
   }
-  if (calibrations->len)
-    return TRUE;
-  g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
-              "no healthy collective on an installed cluster");
-  return FALSE;
+  job.mode = DSP_CALIBRATE_ALONE;
+  job.folds = FOLDS;
+  for (char **name = gpus; *name; name++) {
+    g_autofree char *one = g_strdup_printf("node:1 gpu:1 type:%s", *name);
+    job.cluster = one;
+    for (job.fold = 0; job.fold < FOLDS; job.fold++)
+      if (!add_installed(calibrations, options, &job, error))
+        return FALSE;
+  }
+  return calibrations->len ||
+         dsp_refuse(error, "no healthy collective or kernel on an installed "
+                           "machine");
 }
 
 static gboolean write_profile(const Options *options, const GPtrArray *files,
@@ -160,15 +179,18 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   if (o->in_turn)
     return add_in_turn(calibrations, o, files, error) &&
            answer(invocation, files, NULL, calibrations, error);
-  return add(calibrations, o, files, cluster,
-             o->shared ? DSP_CALIBRATE_SHARED : DSP_CALIBRATE_ALONE, error) &&
+  const DspCalibrateJob job = {
+      files,       cluster,
+      o->excluded, o->shared ? DSP_CALIBRATE_SHARED : DSP_CALIBRATE_ALONE,
+      0,           0};
+  return add(calibrations, &job, error) &&
          write_profile(o, files, calibrations->pdata[0], error) &&
          answer(invocation, files, cluster, calibrations, error);
 }
 
 const DspCommand dsp_command_calibrate = {
     .name = "calibrate",
-    .summary = "fit a cluster's networks to measurements",
+    .summary = "fit a cluster's constants to measurements",
     .operands = "CLUSTER FILE...",
     .max_operands = G_MAXUINT,
     .groups = groups,

@@ -63,6 +63,7 @@ struct DspCalibration {
   GArray *free;            /* DspFreeConstant of each */
   GArray *before, *after;  /* DspScored */
   guint clusters, training, skipped;
+  gboolean folded; /* foretells parts of a GPU's kernels */
 };
 
 void dsp_site_free(gpointer site);

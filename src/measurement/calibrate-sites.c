@@ -110,6 +110,7 @@ typedef struct {
   GHashTable *sites;  /* "cluster version" -> DspSite, or NULL: of no use */
   GHashTable *stands; /* "cluster version nodes gpus" -> DspStand, or NULL */
   GHashTable *taken;  /* GPUs, or "" for the cluster, in the inventory */
+  guint others;       /* points that are no collectives */
 } Gather;
 
 /* The cluster as its version of NCCL has it, or NULL where the point is of no
@@ -261,10 +262,12 @@ static gboolean take_inventory(Gather *g, const DspPoint *point,
 static gboolean gather_other(Gather *g, const DspMeasurements *file,
                              const DspPoint *point, GError **error) {
   g_autoptr(GError) cause = NULL;
+  const gboolean left_out =
+      g->job->folds && g->others++ % g->job->folds == g->job->fold;
   DspSample sample = {.file = file,
                       .point = point,
-                      .own = TRUE,
-                      .trained = is_trained(g->job, point)};
+                      .own = left_out || !g->job->folds,
+                      .trained = !left_out && is_trained(g->job, point)};
   const char *name = dsp_point_gpu(point);
   const char *key = name ? name : "";
   if (g_hash_table_add(g->taken, (gpointer)key) &&
@@ -309,10 +312,12 @@ static gboolean gather_points(Gather *g, GError **error) {
 
 gboolean dsp_calibration_gather(DspCalibration *c, const DspCalibrateJob *job,
                                 GError **error) {
-  Gather gather = {c, job,
+  Gather gather = {c,
+                   job,
                    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
-                   g_hash_table_new(g_str_hash, g_str_equal)};
+                   g_hash_table_new(g_str_hash, g_str_equal),
+                   0};
   c->cluster = dsp_cluster_load(job->cluster, error);
   const gboolean done = c->cluster && gather_points(&gather, error);
   g_hash_table_unref(gather.sites);

@@ -17,6 +17,7 @@ DspCalibration *dsp_calibrate(const DspCalibrateJob *job, GError **error) {
   c->samples = g_array_new(FALSE, TRUE, sizeof(DspSample));
   c->inventory = dsp_inventory_new();
   c->gpus = g_ptr_array_new();
+  c->folded = job->folds > 0;
   g_array_set_clear_func(c->constants, constant_clear);
   if (!dsp_calibration_gather(c, job, error))
     return NULL;
@@ -63,6 +64,10 @@ guint dsp_calibration_training(const DspCalibration *c, guint *clusters,
   return c->training;
 }
 
+const char *dsp_calibration_name(const DspCalibration *c) {
+  return c->folded ? c->cluster->gpu->name : c->cluster->name;
+}
+
 const DspCluster *dsp_calibration_cluster(const DspCalibration *c) {
   return c->cluster;
 }
@@ -71,16 +76,24 @@ static gint by_name(gconstpointer a, gconstpointer b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-char **dsp_calibrate_clusters(const GPtrArray *files) {
+/* The machine of a point of that sort, or NULL. */
+static const char *machine_of(const DspPoint *p, gboolean gpus) {
+  if (p->trust != DSP_TRUST_HEALTHY)
+    return NULL;
+  if (gpus)
+    return dsp_point_gpu(p);
+  return p->kind == DSP_MEASURED_COLLECTIVE ? dsp_point_cluster(p) : NULL;
+}
+
+char **dsp_calibrate_machines(const GPtrArray *files, gboolean gpus) {
   g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
   g_autoptr(GPtrArray) names = g_ptr_array_new();
   for (guint i = 0; i < files->len; i++) {
     const DspMeasurements *file = files->pdata[i];
     for (guint j = 0; j < file->points->len; j++) {
-      const DspPoint *p = dsp_point(file, j);
-      if (p->kind == DSP_MEASURED_COLLECTIVE && p->trust == DSP_TRUST_HEALTHY &&
-          g_hash_table_add(seen, p->collective.cluster))
-        g_ptr_array_add(names, p->collective.cluster);
+      const char *name = machine_of(dsp_point(file, j), gpus);
+      if (name && g_hash_table_add(seen, (gpointer)name))
+        g_ptr_array_add(names, (gpointer)name);
     }
   }
   g_ptr_array_sort(names, by_name);

@@ -22,6 +22,9 @@ typedef struct {
   const char *cluster;       /* a profile's name or path */
   const GPtrArray *excluded; /* names of groups (char *), or NULL */
   DspCalibrateMode mode;
+  /* 0, or how many parts kernels are dealt into in turn, of which one is not
+   * fitted to and the only one that is foretold. */
+  guint folds, fold;
 } DspCalibrateJob;
 
 typedef enum {
@@ -66,9 +69,12 @@ guint dsp_calibration_training(const DspCalibration *calibration,
 /* The profile, as it was. */
 const DspCluster *dsp_calibration_cluster(const DspCalibration *calibration);
 
-/* Names of the clusters that the files have healthy collectives of, sorted;
- * g_strfreev. */
-char **dsp_calibrate_clusters(const GPtrArray *files);
+/* "dgx-h100", or the GPU where kernels are dealt out. */
+const char *dsp_calibration_name(const DspCalibration *calibration);
+
+/* Names of the clusters that the files have healthy collectives of, or of the
+ * GPUs that they have healthy kernels of, sorted; g_strfreev. */
+char **dsp_calibrate_machines(const GPtrArray *files, gboolean gpus);
 
 /* Writes the cluster's profile with what was fitted to `file`, which ends with
  * ".json", and the GPU and each network that changed to files beside it, which

@@ -57,27 +57,57 @@ static void append(GArray *all, const GArray *points) {
   g_array_append_vals(all, points->data, points->len);
 }
 
-static void fill_bands(DspCalibrateAnswer *a) {
-  g_autoptr(GArray) before = g_array_new(FALSE, FALSE, sizeof(DspScored));
-  g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(DspScored));
-  for (guint i = 0; i < a->calibrations->len; i++) {
-    const DspCalibration *c = calibration(a, i);
-    guint skipped;
-    DspCalibrateBand about = {
-        .cluster = dsp_calibration_cluster(c)->name,
-        .fitted = dsp_calibration_fitted(c),
-    };
+/* Points before and after of some calibrations. */
+typedef struct {
+  GArray *before, *after; /* DspScored */
+} Both;
+
+static Both both_new(void) {
+  return (Both){g_array_new(FALSE, FALSE, sizeof(DspScored)),
+                g_array_new(FALSE, FALSE, sizeof(DspScored))};
+}
+
+static void both_append(Both *both, const GArray *before, const GArray *after) {
+  append(both->before, before);
+  append(both->after, after);
+}
+
+static void both_clear(Both *both) {
+  g_array_unref(both->before);
+  g_array_unref(both->after);
+}
+
+/* The calibrations from the i-th on that are of the same name, as one; returns
+ * how many. */
+static guint fill_machine(DspCalibrateAnswer *a, guint i, Both *all) {
+  const DspCalibration *first = calibration(a, i);
+  DspCalibrateBand about = {.cluster = dsp_calibration_name(first)};
+  Both both = both_new();
+  guint n = 0, skipped;
+  for (; i + n < a->calibrations->len; n++) {
+    const DspCalibration *c = calibration(a, i + n);
+    if (strcmp(dsp_calibration_name(c), about.cluster) != 0)
+      break;
+    both_append(&both, dsp_calibration_points(c, FALSE),
+                dsp_calibration_points(c, TRUE));
+    about.fitted = MAX(about.fitted, dsp_calibration_fitted(c));
     about.training = dsp_calibration_training(c, &about.clusters, &skipped);
-    const GArray *old = dsp_calibration_points(c, FALSE);
-    const GArray *new = dsp_calibration_points(c, TRUE);
-    add_both(a->bands, &about, old, new);
-    if (!about.fitted)
-      continue;
-    append(before, old);
-    append(after, new);
   }
+  add_both(a->bands, &about, both.before, both.after);
+  if (about.fitted)
+    both_append(all, both.before, both.after);
+  both_clear(&both);
+  return n;
+}
+
+static void fill_bands(DspCalibrateAnswer *a) {
+  Both all = both_new();
+  for (guint i = 0; i < a->calibrations->len;)
+    i += fill_machine(a, i, &all);
   if (a->in_turn)
-    add_both(a->bands, &(DspCalibrateBand){.cluster = "all"}, before, after);
+    add_both(a->bands, &(DspCalibrateBand){.cluster = "all"}, all.before,
+             all.after);
+  both_clear(&all);
 }
 
 static void fill_points(DspCalibrateAnswer *a) {
@@ -471,8 +501,9 @@ void dsp_calibrate_text(const DspReport *report, const DspStyle *style,
   if (a->in_turn) {
     g_string_append(
         out, "#\n# Every cluster foretold with constants that are "
-             "fitted to the others that share a\n# network with it. "
-             "Before: as the profiles are. All: those with any fitted.\n");
+             "fitted to the others that share a\n# network with it, and every "
+             "part of a GPU's kernels with those fitted to the others.\n"
+             "# Before: as the profiles are. All: those with any fitted.\n");
   } else {
     add_training(a, out);
     add_fitted(a, style, out);
