@@ -10,17 +10,6 @@ const char *const dsp_progress_names[] = {"auto", "always", "never", NULL};
 
 enum { SECOND = G_USEC_PER_SEC, INTERVAL = SECOND / 5, USUAL_WIDTH = 80 };
 
-void dsp_progress_begin(DspProgress *progress, int when, int64_t done,
-                        int64_t total) {
-  const gint64 now = g_get_monotonic_time();
-  *progress = (DspProgress){.shown = when == ALWAYS ||
-                                     (when == AUTO && isatty(STDERR_FILENO)),
-                            .first = done,
-                            .total = total,
-                            .started = now,
-                            .drawn = now};
-}
-
 static int terminal_width(void) {
   struct winsize size;
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col
@@ -57,6 +46,19 @@ static void draw(const DspProgress *p, int64_t done, double seconds) {
   fprintf(stderr, "\r%s%s%s%s\033[K", width > 0 ? "[" : "", bar->str,
           width > 0 ? "] " : "", text);
   fflush(stderr);
+}
+
+void dsp_progress_begin(DspProgress *progress, int when, int64_t done,
+                        int64_t total) {
+  const gint64 now = g_get_monotonic_time();
+  *progress = (DspProgress){.shown = when == ALWAYS ||
+                                     (when == AUTO && isatty(STDERR_FILENO)),
+                            .first = done,
+                            .total = total,
+                            .started = now,
+                            .drawn = now};
+  if (progress->shown)
+    draw(progress, done, 0);
 }
 
 void dsp_progress_tell(DspProgress *progress, int64_t done) {

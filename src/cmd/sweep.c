@@ -102,13 +102,20 @@ static void note_signal(int number) {
   interrupted = number;
 }
 
-static void catch_signals(void) {
+/* What is ignored (by nohup, or in the background) stays so. */
+static void catch_signal(int number) {
   const struct sigaction note = {.sa_handler = note_signal,
                                  .sa_flags = (int)SA_RESETHAND};
+  struct sigaction before;
+  if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+    sigaction(number, &note, NULL);
+}
+
+static void catch_signals(void) {
   const struct sigaction ignore = {.sa_handler = SIG_IGN};
-  sigaction(SIGINT, &note, NULL);
-  sigaction(SIGTERM, &note, NULL);
-  sigaction(SIGHUP, &note, NULL);
+  catch_signal(SIGINT);
+  catch_signal(SIGTERM);
+  catch_signal(SIGHUP);
   sigaction(SIGXFSZ, &ignore, NULL);
 }
 
