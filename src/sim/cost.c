@@ -9,13 +9,15 @@ static double calls_time(const DspLaunchCosts *launch, const DspExchange *e) {
 }
 
 /* The CPU's time for one step: that of its kernels and, forward, of the Python
- * around an operation. The backward pass is the framework's own, and dearer. A
- * graph replays what was issued before. */
+ * around an operation or the packing of an exchange. The backward pass is the
+ * framework's own, and dearer. A graph replays what was issued before. */
 static double eager_time(const DspLaunchCosts *launch, const DspStep *step) {
+  gboolean python = step->op && (step->role == DSP_ROLE_COMPUTE ||
+                                 step->role == DSP_ROLE_PACK);
   if (step->pass == DSP_PASS_BACKWARD)
     return launch->eager_backward * step->kernels;
   return launch->eager_forward * step->kernels +
-         (step->op && step->role == DSP_ROLE_COMPUTE ? launch->operation : 0);
+         (python ? launch->operation : 0);
 }
 
 static double issue_time(const DspJob *job, const DspStep *step) {
