@@ -25,7 +25,6 @@ static void price_collnet(const DspNcclJob *job, DspPrice *price) {
       .channels = channels * c->intra.channel_rate,
       .share = 1,
       .cap = dsp_nccl_sharp_rate(job, price->uses),
-      .traffic = 2,
   };
   dsp_price_set_limits(job, price, &limits);
 }

@@ -293,6 +293,19 @@ double dsp_nccl_copy_rate(const DspNcclJob *job, DspProtocol protocol,
                                                   : rate;
 }
 
+/* Thread blocks copy the first gigabytes over NVLink more slowly by up to this
+ * share: in every nccl-tests sweep of one node beyond 4 GiB whose links are not
+ * much slower than its channels (h100-01, b200-vultr; not h800-8card or
+ * v100-8card-para). */
+#define COLD_SHARE 0.09
+#define COLD_BYTES 1.3e9
+
+double dsp_nccl_cold(const DspNcclJob *job, double traffic) {
+  return job->nodes == 1 && dsp_nccl_has_nvlink(job)
+             ? 1 + COLD_SHARE / (1 + (double)job->bytes * traffic / COLD_BYTES)
+             : 1;
+}
+
 double dsp_nccl_wire_share(const DspNcclJob *job, DspProtocol protocol) {
   const DspTransport *transport = dsp_nccl_transport(job);
   const double shares[] = {transport->efficiency_ll,

@@ -83,6 +83,10 @@ double dsp_nccl_channels(const DspNcclJob *job, DspProtocol protocol,
 double dsp_nccl_copy_rate(const DspNcclJob *job, DspProtocol protocol,
                           double simple);
 
+/* How much slower thread blocks copy at first; `traffic`: bytes that leave a
+ * GPU for each byte of work. */
+double dsp_nccl_cold(const DspNcclJob *job, double traffic);
+
 /* Share of a link's payload bandwidth that the protocol leaves. */
 double dsp_nccl_wire_share(const DspNcclJob *job, DspProtocol protocol);
 
@@ -127,7 +131,6 @@ typedef struct {
   double channels;  /* thread blocks that copy */
   double share;     /* of the links' bandwidth that is usable, <= 1 */
   double cap;       /* anything else */
-  double traffic;   /* bytes that leave a GPU for each byte of work */
   double fill;      /* bytes of work more, for buffers that fill first */
   double sharpness; /* how sharply links and channels meet; 0: a minimum */
 } DspLimits;

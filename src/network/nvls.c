@@ -46,10 +46,9 @@ static void price_nvls(const DspNcclJob *job, DspPrice *price) {
   const DspLimits limits = {
       .channels = INFINITY,
       .share = 1,
-      .cap =
-          MIN(t->nvls_efficiency * job->gpu_bandwidth / (all_reduce ? 1 : part),
-              nodes > 1 ? dsp_nccl_sharp_rate(job, price->uses) : INFINITY),
-      .traffic = 1,
+      .cap = MIN(t->nvls_efficiency * job->gpu_bandwidth /
+                     (all_reduce ? 1 : part) / dsp_nccl_cold(job, 1),
+                 nodes > 1 ? dsp_nccl_sharp_rate(job, price->uses) : INFINITY),
       .fill = MIN((double)job->bytes, buffers(job, price->channels)) / 2,
   };
   dsp_price_set_limits(job, price, &limits);
@@ -68,7 +67,6 @@ static void price_nvlstree(const DspNcclJob *job, DspPrice *price) {
       .channels = intra->nvls_efficiency * job->gpu_bandwidth,
       .share = 1,
       .cap = TREE_GAIN * dsp_nccl_nvlstree_rate(job),
-      .traffic = 1,
   };
   dsp_price_set_limits(job, price, &limits);
 }

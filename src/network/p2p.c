@@ -99,8 +99,9 @@ static double crowd_cap(const DspNcclJob *job, const GArray *uses) {
     return INFINITY;
   const double pairs =
       job->cluster->node_kind == DSP_NODE_PCIE ? MAX(1, host_pairs(job)) : 1;
+  const double part = (job->ranks - 1.0) / job->ranks;
   if (job->nodes == 1)
-    return most / pairs * job->ranks / (job->ranks - 1);
+    return most / pairs / part / dsp_nccl_cold(job, part);
   return dsp_uses_rate(job->topology, uses, DSP_LINK_NIC, &nic) * most /
          job->cluster->nic_bandwidth;
 }
@@ -138,7 +139,6 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
       .channels = job->bytes * rate / (part * queue),
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = crowd_cap(job, price->uses),
-      .traffic = all ? (job->ranks - 1.0) / job->ranks : 1,
       .sharpness = job->nodes > 1 ? DSP_P2P_SHARPNESS
                    : all          ? DSP_NODE_SHARPNESS
                                   : 0,

@@ -25,7 +25,6 @@ static void price_pat(const DspNcclJob *job, DspPrice *price) {
       .channels = channels * t->channel_rate / traffic,
       .share = SHARE,
       .cap = INFINITY,
-      .traffic = traffic,
   };
   dsp_price_set_limits(job, price, &limits);
 }

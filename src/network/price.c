@@ -6,12 +6,6 @@ const char *const dsp_protocol_names[] = {"ll", "ll128", "simple", NULL};
 const char *const dsp_forced_algorithm_names[] = {
     "ring", "tree", "nvls", "nvlstree", "collnet", "pat", NULL};
 
-/* NVLinks carry the first gigabytes of a transfer more slowly by up to
- * this share: in every nccl-tests sweep of one node beyond 4 GiB (h100-01,
- * b200-vultr, h800-8card). */
-#define COLD_SHARE 0.07
-#define COLD_BYTES 2e9
-
 static double meet(double a, double b, double sharpness) {
   const double low = MIN(a, b), high = MAX(a, b);
   return sharpness > 0 && high < INFINITY
@@ -33,14 +27,8 @@ void dsp_price_set_limits(const DspNcclJob *job, DspPrice *price,
   const DspLink *least;
   const double links =
       dsp_uses_rate(job->topology, price->uses, -1, &least) * limits->share;
-  const double bytes = (double)job->bytes;
-  const double cold =
-      job->nodes == 1 && dsp_nccl_has_nvlink(job)
-          ? COLD_SHARE / (1 + bytes * limits->traffic / COLD_BYTES)
-          : 0;
   price->rate_limit =
-      MIN(meet(links / (1 + cold), limits->channels, limits->sharpness),
-          limits->cap / (1 + cold));
+      MIN(meet(links, limits->channels, limits->sharpness), limits->cap);
   price->latency += limits->fill / price->rate_limit;
   price->bound_by = name_bound(price, limits, links, least);
 }

@@ -55,10 +55,10 @@ static void price_ring(const DspNcclJob *job, DspPrice *price) {
   price->channels = (int64_t)channels;
   price->latency = latency(job, price->protocol, channels);
   const DspLimits limits = {
-      .channels = channels * rate * sending(job) / traffic,
+      .channels = channels * rate * sending(job) / traffic /
+                  dsp_nccl_cold(job, traffic),
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = INFINITY,
-      .traffic = traffic,
       .sharpness = job->nodes > 1 ? 0 : DSP_NODE_SHARPNESS,
   };
   dsp_price_set_limits(job, price, &limits);

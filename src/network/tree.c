@@ -43,10 +43,9 @@ static void price_tree(const DspNcclJob *job, DspPrice *price) {
                                          dsp_nccl_transport(job)->channel_rate);
   const double share = one_node_share(job, price->protocol);
   const DspLimits limits = {
-      .channels = channels * rate * share / 2,
+      .channels = channels * rate * share / 2 / dsp_nccl_cold(job, 2),
       .share = dsp_nccl_wire_share(job, price->protocol) * share,
       .cap = INFINITY,
-      .traffic = 2,
       .sharpness = job->nodes > 1 ? 0 : DSP_NODE_SHARPNESS,
   };
   dsp_price_set_limits(job, price, &limits);
