@@ -28,8 +28,8 @@ typedef struct {
 /* Runs the cases on the GPUs of this machine; ranks share a GPU where there are
  * more of them than GPUs. A case whose ranks do not get further for `timeout`
  * seconds is ended, with all its processes; its row then has an error.
- * DSP_ERROR_IO where the program cannot be started or its answer cannot be
- * read. Free with dsp_cuda_report_free. */
+ * DSP_ERROR_EXTERNAL where the program cannot be started or its answer cannot
+ * be read. Free with dsp_cuda_report_free. */
 DspCudaReport *dsp_cuda_validate(const DspCudaCase *cases, guint n,
                                  guint timeout, GError **error);
 void dsp_cuda_report_free(DspCudaReport *report);
