@@ -97,9 +97,9 @@ static void test_like(void) {
   DSP_CHECK_NEAR(h800->gemm.k0, h100->gemm.k0, 0);
   DSP_CHECK_NEAR(h20->gemm.e_max, 0.92, 0);
   DSP_CHECK_NEAR(h20->gemm.k0, h100->gemm.k0, 0);
-  DSP_CHECK_STRING(h20->attention[DSP_KERNEL_FA2].like, "h200-sxm");
-  DSP_CHECK(h20->attention[DSP_KERNEL_FA2].pass[0].tensor !=
-                h100->attention[DSP_KERNEL_FA2].pass[0].tensor,
+  DSP_CHECK_STRING(h20->attention[DSP_KERNEL_FA3].like, "h100-sxm");
+  DSP_CHECK(h20->attention[DSP_KERNEL_FA3].clock !=
+                h100->attention[DSP_KERNEL_FA3].clock,
             "an override overrides");
   DSP_CHECK(!h100->attention[DSP_KERNEL_FA4].present, "no FA4 on Hopper");
 }
