@@ -37,8 +37,9 @@ do for [panel = 0 : panels - 1] {
   unset logscale
   if (x_log > 0) { set logscale x 2 }
   set ytics auto
-  if (y_log > 0) { set logscale y (y_high / y_low > 40 ? 10 : 2) }
-  if (y_log > 0 && y_high / y_low > 40 && few_decades(y_low, y_high)) {
+  ratio = y_log > 0 ? y_high / y_low : 1
+  if (y_log > 0) { set logscale y (ratio < 8 || ratio > 40 ? 10 : 2) }
+  if (y_log > 0 && (ratio < 8 || ratio > 40) && few_decades(y_low, y_high)) {
     set ytics ()
     set for [i = 0 : ticks] ytics add (gprintf('%.10g', tick(i)) tick(i))
   }

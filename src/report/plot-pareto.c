@@ -20,6 +20,8 @@ typedef struct {
   const char *names;
 } Pareto;
 
+#define RIGHT 0.08 /* of the range, beyond the last point */
+
 enum { PARETO_WIDTH = 860, PARETO_HEIGHT = 500, PARETO_PANEL = 360 };
 
 static const char *const pareto_keys[] = {"series", "name",   "time",  "cost",
@@ -79,7 +81,7 @@ static void add_offer(Pareto *plot, const Offer *offer, double name_y) {
       dsp_number(plot->x.high),
       dsp_number(plot->y.low),
       dsp_number(plot->y.high),
-      dsp_string(plot->priced ? "cost of 1000 samples (the profile's currency)"
+      dsp_string(plot->priced ? "cost of 1000 samples"
                               : "GPU hours for 1000 samples"),
   };
   G_STATIC_ASSERT(G_N_ELEMENTS(values) + 1 == G_N_ELEMENTS(pareto_keys));
@@ -109,10 +111,27 @@ static void add_offers(Pareto *plot) {
     }
 }
 
+/* Names stand to the left of their points, where nothing is: the share of the
+ * range that the longest needs. */
+static double room_for_names(Pareto *plot) {
+  enum { CHARACTER = 8, GAP = 40, PANEL = 760 };
+  glong longest = 0;
+  for (guint i = 0; i < plot->offers->len; i++) {
+    const Offer *offer = &g_array_index(plot->offers, Offer, i);
+    if (offer->front)
+      longest = MAX(longest,
+                    g_utf8_strlen(dsp_figure_name(plot->figure, plot->selection,
+                                                  offer->row, plot->names),
+                                  -1));
+  }
+  const double share = MIN((double)(CHARACTER * longest + GAP) / PANEL, 0.6);
+  return share * (1 + RIGHT) / (1 - share);
+}
+
 static void fill_offers(Pareto *plot, const char *left_out) {
   DspFigure *figure = plot->figure;
   find_offers(plot);
-  plot->x = dsp_range_widened(plot->x, 0.4, 0.08);
+  plot->x = dsp_range_widened(plot->x, room_for_names(plot), RIGHT);
   plot->y = dsp_range_widened(plot->y, 0.3, 0.12);
   dsp_figure_head(figure, plot->selection,
                   "Time against cost: nothing is faster and cheaper than the "

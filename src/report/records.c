@@ -248,6 +248,21 @@ static gboolean parse_csv(Source *source, const char *text, gsize length,
 
 /* --- reading ------------------------------------------------------------- */
 
+/* Lists of keys have commas. */
+static gboolean check_keys(const Source *source, GError **error) {
+  GHashTableIter iter;
+  gpointer key;
+  g_hash_table_iter_init(&iter, source->columns);
+  while (g_hash_table_iter_next(&iter, &key, NULL))
+    if (strchr(key, ',')) {
+      g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT,
+                  "%s: a key with a comma: '%.40s'", source->name,
+                  (const char *)key);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean parse(Source *source, const GString *text, GError **error) {
   const char *begin = text->str + strspn(text->str, " \t\r\n");
   source->sha256 = g_compute_checksum_for_data(
@@ -291,7 +306,7 @@ static void add_source(DspRecords *records, Source *source) {
 static gboolean read_source(DspRecords *records, const char *name,
                             const GString *text, GError **error) {
   Source *source = source_new(name);
-  if (parse(source, text, error)) {
+  if (parse(source, text, error) && check_keys(source, error)) {
     add_source(records, source);
     return TRUE;
   }
@@ -361,10 +376,15 @@ const char *dsp_record_text(const DspRecords *records, guint i,
   return text && *text ? text : NULL;
 }
 
-static gboolean fail_number(const Row *row, guint column, const char *key,
-                            const char *text, GError **error) {
+static gboolean fail_number(const Row *row, const char *key, const char *text,
+                            GError **error) {
+  const guint column = find_column(row->source, key) - 1;
   g_autofree char *message = g_strdup_printf(
       "'%.40s' is not a number, which '%.40s' must be", text, key);
+  if (column == G_MAXUINT) { /* "file", which no file has written */
+    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "%s", message);
+    return FALSE;
+  }
   if (row->source->csv)
     return dsp_csv_fail(row->source->csv, row->row, column, error, "%s",
                         message);
@@ -381,11 +401,8 @@ gboolean dsp_record_number(const DspRecords *records, guint i, const char *key,
   if (!text)
     return TRUE;
   const double value = g_ascii_strtod(text, &end);
-  if (*end || g_ascii_isspace(*text) || !isfinite(value)) {
-    const Row *row = row_at(records, i);
-    return fail_number(row, find_column(row->source, key) - 1, key, text,
-                       error);
-  }
+  if (*end || g_ascii_isspace(*text) || !isfinite(value))
+    return fail_number(row_at(records, i), key, text, error);
   *number = value;
   return TRUE;
 }
