@@ -10,7 +10,7 @@
 /* Buffers of a channel that fill before bytes leave as fast as they come, with
  * 8 ranks: fitted to h100-dgx-1n8-allreduce-dgxc and b200-vultr-1n8-allreduce;
  * gb200-coreweave-72-allreduce has 9 times as much. */
-#define CHANNEL_BUFFER (2 << 20)
+#define CHANNEL_BUFFER (3 << 19)
 #define HEADS          8
 
 /* s to post a channel's message between nodes: levels take longer on B200 (32

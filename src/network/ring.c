@@ -9,7 +9,7 @@
 #include <math.h>
 
 /* Steps of a buffer that a chunk of LL128 or Simple takes, and so the steps
- * before the first chunk has passed. */
+ * before the first chunk has passed; a chain's takes one. */
 #define CHUNK_STEPS 4
 
 /* And what gathering takes longer to copy a rank's own part: 6 us on 2 and 4
@@ -28,6 +28,7 @@ static double latency(const DspNcclJob *job, DspProtocol protocol,
   const guint crossings = rounds * (job->nodes - 1);
   const guint steps = rounds * (job->ranks - 1) - crossings;
   const guint fill = protocol == DSP_PROTOCOL_LL ? 0
+                     : is_chain(job)             ? 1
                      : gathers                   ? CHUNK_STEPS + OWN_STEPS
                                                  : CHUNK_STEPS;
   return dsp_nccl_launch(job) +
