@@ -50,23 +50,8 @@ extern const char *const dsp_fabric_kind_names[];
 
 /* Constants of collectives over one kind of network or GPU interconnect, all
  * in dspsim-hwprofile(5) with their sources (hwprofiles/networks). Times in s,
- * rates in bytes/s. The time that they are made for is, for one collective,
- *
- *   launch + steps * step_PROTOCOL + bytes / min(links, channels)
- *
- * where links is what the route's links carry times efficiency_PROTOCOL
- * (Simple: 1) and channels is the number of channels in use times
- * channel_rate. Steps by algorithm, n ranks on N nodes of p:
- *   ring   n-1 (all_gather, reduce_scatter), 2(n-1) (all_reduce), n (broadcast,
- *          reduce); the N-1 or 2(N-1) of them that cross nodes are `inter`'s
- *   tree   2((p-1) intra + log2 N inter), with tree_PROTOCOL for step_PROTOCOL
- *   nvls   one step_nvls, and an all_reduce's algbw reaches at most
- *          nvls_efficiency times the GPU's NVLink bandwidth (`inter`: the
- *          node's NIC bandwidth, where the network's switches reduce)
- *   p2p    p2p_launch in the place of launch, p2p_peer for each peer in the
- *          place of steps, p2p_channel_rate for channel_rate; and an
- *          all_to_all is no faster than all_to_all_rate
- * The launch of `inter` is added to that of `intra`. */
+ * rates in bytes/s. dspsim(7), NETWORK, has the equations in which they stand,
+ * by the same names. */
 typedef struct {
   double bandwidth;            /* payload of one NVLink or one NIC, one way */
   double latency;              /* s over one link */
