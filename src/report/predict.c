@@ -54,6 +54,7 @@ static void add_step(GString *out, const DspStyle *style,
                 step, sim->step_time / sim->bound, bound, sim->bound_by);
   add_interval(out, style, result);
   add_time(out, style, "compute", sim->compute_time, sim);
+  add_time(out, style, "  contention", sim->contention_time, sim);
   add_time(out, style, "communication", sim->comm_time, sim);
   add_time(out, style, "  exposed", sim->exposed_comm_time, sim);
   add_time(out, style, "launch idle", sim->launch_idle_time, sim);

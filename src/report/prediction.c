@@ -187,6 +187,7 @@ static const DspColumn time_columns[] = {
     {NULL, "tokens_per_s", get_number, AT(tokens_per_s)},
     {NULL, "mfu", get_number, AT(mfu)},
     {NULL, "compute_us", get_time, AT(sim.compute_time)},
+    {NULL, "contention_us", get_time, AT(sim.contention_time)},
     {NULL, "comm_us", get_time, AT(sim.comm_time)},
     {NULL, "exposed_comm_us", get_time, AT(sim.exposed_comm_time)},
     {NULL, "launch_idle_us", get_time, AT(sim.launch_idle_time)},

@@ -6,6 +6,7 @@
  * to whole nanoseconds before they are subtracted. */
 #include "report/trace.h"
 #include "report/report.h"
+#include "schedule/rules.h"
 #include <math.h>
 
 /* Thread 0 would be taken for the process. */
@@ -250,6 +251,19 @@ static void enter_block(Writer *w, Track *track, const DspStepRun *run) {
   track->block_end = ns_of(run->end);
 }
 
+/* How NCCL carries it out. */
+static void add_exchange(Writer *w, const DspExchange *e) {
+  const DspAxis axis = dsp_plan_axis(&w->trace->schedule->plan, e->axis);
+  const DspPrice *price =
+      dsp_prices_get(w->trace->prices, &axis, -1, e->collective, e->bytes);
+  add(w,
+      ",\"axis\":\"%s\",\"ranks\":%u,\"bytes\":%" G_GINT64_FORMAT
+      ",\"algorithm\":\"%s\",\"protocol\":\"%s\",\"channels\":"
+      "%" G_GINT64_FORMAT,
+      dsp_axis_names[e->axis], axis.size, e->bytes, price->algorithm,
+      dsp_protocol_names[price->protocol], price->channels);
+}
+
 static void add_arguments(Writer *w, const DspStepRun *run) {
   const DspStep *step = run->step;
   const DspBlock *block = run->segment->block;
@@ -260,8 +274,7 @@ static void add_arguments(Writer *w, const DspStepRun *run) {
   if (block && step->stage >= 0)
     add_string(w, "stage", block->stages[step->stage].name);
   if (step->kind == DSP_STEP_COLLECTIVE)
-    add(w, ",\"axis\":\"%s\",\"bytes\":%" G_GINT64_FORMAT,
-        dsp_axis_names[step->exchange.axis], step->exchange.bytes);
+    add_exchange(w, &step->exchange);
   g_string_append_c(w->text, '}');
 }
 
@@ -416,10 +429,12 @@ static void writer_clear(Writer *w) {
 
 static void write_head(Writer *w) {
   const DspJob *job = &w->trace->schedule->job;
+  g_autofree char *plan = dsp_plan_describe(&w->trace->schedule->plan);
   add(w, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"schema\":"
          "\"dspsim.trace/1\"");
   add_string(w, "model", job->model->name);
   add_string(w, "cluster", job->cluster->name);
+  add_string(w, "plan", plan);
   add(w,
       ",\"gpus\":%u},\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":0,"
       "\"name\":\"process_name\",\"args\":{\"name\":\"dspsim\"}",

@@ -42,7 +42,7 @@ typedef struct {
   guint base[DSP_N_STREAM_KINDS]; /* issued before this iteration */
   guint queued, ring_position;
   Stream streams[DSP_N_STREAM_KINDS];
-  double compute, comm, exposed, launch_idle;
+  double compute, contention, comm, exposed, launch_idle;
   double exposed_by[DSP_N_COLLECTIVES];
   DspCollective ended; /* the last collective that ended */
 } Rank;
@@ -284,6 +284,8 @@ static void start_kernel(Sim *sim, guint r, DspStreamKind kind) {
       takes_part(rank, instruction->step) ? instruction->cost.time : 0;
   stream->since = stream->start;
   stream->pace = kind == DSP_STREAM_COMPUTE ? pace_of(sim, rank) : 1;
+  if (kind == DSP_STREAM_COMPUTE)
+    rank->contention -= stream->left;
   stream->state = RUNNING;
   dsp_heap_set(sim->heap, stream_event(r, kind),
                stream->start + stream->left * stream->pace);
@@ -341,6 +343,8 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
   const Entry *entry = head_of(stream);
   double *busy = kind == DSP_STREAM_COMPUTE ? &rank->compute : &rank->comm;
   *busy += now - stream->start;
+  if (kind == DSP_STREAM_COMPUTE)
+    rank->contention += now - stream->start;
   if (entry->instruction->exchange >= 0)
     rank->ended = entry->instruction->step->exchange.collective;
   tell_step(sim, r, stream, begin, now);
@@ -525,6 +529,7 @@ static void sum_up(const Sim *sim, DspSimResult *result) {
   expose(slowest,
          result->step_time - slowest->streams[DSP_STREAM_COMPUTE].free);
   result->compute_time = slowest->compute;
+  result->contention_time = MAX(slowest->contention, 0);
   result->comm_time = slowest->comm;
   result->exposed_comm_time = slowest->exposed;
   memcpy(result->exposed_by, slowest->exposed_by, sizeof result->exposed_by);

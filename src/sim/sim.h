@@ -41,8 +41,9 @@ typedef struct {
 typedef struct {
   gboolean cut; /* longer than the limit: only bound and bound_by hold */
   double step_time;
-  double compute_time;      /* of the compute stream */
-  double comm_time;         /* of collectives, overlapped or not */
+  double compute_time;    /* of the compute stream */
+  double contention_time; /* of it, what collectives beside its kernels cost */
+  double comm_time;       /* of collectives, overlapped or not */
   double exposed_comm_time; /* compute stream idle for a collective */
   double exposed_by[DSP_N_COLLECTIVES]; /* the same by what it waited for */
   double launch_idle_time;              /* compute stream idle for the CPU */
