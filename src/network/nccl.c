@@ -159,6 +159,8 @@ static DspNcclGraph split(const DspNcclJob *job, DspNcclGraph graph) {
   return (DspNcclGraph){2 * graph.channels, graph.intra / 2, graph.inter / 2};
 }
 
+/* Between racks no more rings than heads: gb200-coreweave-1440-allreduce stays
+ * with nvlstree, which more rings would beat in NCCL's tables. */
 static DspNcclGraph ring_graph(const DspNcclJob *job) {
   const Speeds *tried = &speeds[job->arch];
   const double gpu = nominal_gpu_bandwidth(job), p = job->per_node;
@@ -166,7 +168,10 @@ static DspNcclGraph ring_graph(const DspNcclJob *job) {
     return split(job, search(tried->intra, gpu, 1, INFINITY));
   const double rail = nominal_rail_bandwidth(job->cluster);
   const double most = p > 1 ? gpu * p / (p - 1) : INFINITY;
-  return split(job, search(tried->inter, rail, job->rails, most));
+  DspNcclGraph graph = search(tried->inter, rail, job->rails, most);
+  if (job->per_node > MAX_HEADS)
+    graph.channels = MIN(graph.channels, MAX_HEADS);
+  return split(job, graph);
 }
 
 /* A channel for each of up to eight GPUs of a node, which reduces its share.

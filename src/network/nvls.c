@@ -54,12 +54,16 @@ static void price_nvls(const DspNcclJob *job, DspPrice *price) {
   dsp_price_set_limits(job, price, &limits);
 }
 
-/* The same between nodes by a tree: up through the NICs and down again. */
+/* The same between nodes by a tree: up through the NICs and down again. The
+ * buffers of heads beyond 8 fill on every level (gb200-coreweave-1440- and
+ * gb300-oci-128-2rack-allreduce). */
 static void price_nvlstree(const DspNcclJob *job, DspPrice *price) {
   const DspTransport *intra = &job->cluster->intra;
   const double n = job->nodes, level = job->cluster->inter.tree_simple;
   price->uses = dsp_uses_tree(job, 1, 2 * (n - 1) / n);
   price->channels = n_channels(job);
+  const double more =
+      buffers(job, price->channels) - (double)price->channels * CHANNEL_BUFFER;
   price->latency = dsp_nccl_launch(job) + intra->step_nvls +
                    2 * log2(n) * (level + POST * price->channels) +
                    dsp_nccl_window(job, level, price->channels);
@@ -67,6 +71,7 @@ static void price_nvlstree(const DspNcclJob *job, DspPrice *price) {
       .channels = intra->nvls_efficiency * job->gpu_bandwidth,
       .share = 1,
       .cap = TREE_GAIN * dsp_nccl_nvlstree_rate(job),
+      .fill = log2(n) * MIN((double)job->bytes, MAX(0, more)) / 2,
   };
   dsp_price_set_limits(job, price, &limits);
 }
