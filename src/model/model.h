@@ -90,6 +90,9 @@ typedef struct {
   gboolean tied;        /* LINEAR: with the weights of another operation, which
                            counts the parameters */
   gboolean gate;        /* RESIDUAL: multiplies the branch by a gate first */
+  gboolean masked;      /* MODULATE, RESIDUAL with a gate: computed twice, with
+                           the vectors of frames that are given and of those
+                           that are made, and each frame takes one */
   DspFunction function; /* ACTIVATION */
   gboolean gated;       /* ACTIVATION: swiglu, geglu, glu (out = in/2) */
   gboolean rms;         /* NORM: RMS rather than layer norm */

@@ -69,11 +69,15 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpText, op_text_clear)
 #define NORM_FIELDS                                                            \
   FIELD("rms", BOOL, op.rms, OPTIONAL, "RMS rather than layer norm"),          \
       FIELD("affine", BOOL, op.affine, OPTIONAL, "trainable scale and shift")
+#define MASKED                                                                 \
+  FIELD("masked", BOOL, op.masked, OPTIONAL,                                   \
+        "computed with two sets of vectors, of which each frame takes one")
 #define END                                                                    \
   { NULL }
 
 static const DspField norm_fields[] = {COMMON, NORM_FIELDS, IN, BESIDE, END};
 static const DspField plain_fields[] = {COMMON, END};
+static const DspField modulate_fields[] = {COMMON, MASKED, END};
 static const DspField qk_norm_fields[] = {
     COMMON, NORM_FIELDS,
     FIELD("across_heads", BOOL, op.across_heads, OPTIONAL,
@@ -88,7 +92,7 @@ static const DspField activation_fields[] = {
 static const DspField residual_fields[] = {
     COMMON,
     FIELD("gate", BOOL, op.gate, OPTIONAL, "a gate multiplies the branch"),
-    END};
+    MASKED, END};
 static const DspField linear_fields[] = {
     COMMON,
     IN,
@@ -215,7 +219,7 @@ static gboolean check_heads(const DspModel *model, const DspOp *op,
 
 static const DspField *const fields_of[DSP_N_OPS] = {
     [DSP_OP_NORM] = norm_fields,
-    [DSP_OP_MODULATE] = plain_fields,
+    [DSP_OP_MODULATE] = modulate_fields,
     [DSP_OP_QK_NORM] = qk_norm_fields,
     [DSP_OP_ROPE] = plain_fields,
     [DSP_OP_ACTIVATION] = activation_fields,

@@ -182,6 +182,12 @@ static const Pointwise modulate = {{{BROADCAST, 4, 2}, {ELEMENT, 0, 1}},
                                    {ELEMENT, 0, 0},
                                    {{BROADCAST, 2, 1}, {ELEMENT, 5, 3}},
                                    {ELEMENT, 3, 2}};
+/* Norm and modulation again with other vectors, and a selection. */
+static const Pointwise masked_modulate = {
+    {{BROADCAST, 11, 5}, {NORM, 2, 1}, {ELEMENT, 0, 2}},
+    {ELEMENT, 0, 0},
+    {{BROADCAST, 7, 4}, {ELEMENT, 10, 6}},
+    {ELEMENT, 3, 2}};
 /* Written out, of q and of k: slice, rotate, concatenate, casts, two products
  * with a row of cosines and sines, their sum. */
 static const Pointwise rope = {{{BROADCAST, 4, 4}, {ELEMENT, 14, 14}},
@@ -202,6 +208,11 @@ static const Pointwise gated_sum = {{{BROADCAST, 2, 1}, {ELEMENT, 3, 1}},
                                     {ELEMENT, 3, 1},
                                     {{BROADCAST, 2, 1}, {ELEMENT, 4, 2}},
                                     {ELEMENT, 3, 2}};
+/* Both gates, and a selection. */
+static const Pointwise masked_sum = {{{BROADCAST, 7, 3}, {ELEMENT, 3, 1}},
+                                     {ELEMENT, 3, 1},
+                                     {{BROADCAST, 7, 3}, {ELEMENT, 8, 4}},
+                                     {ELEMENT, 3, 2}};
 
 static const Pointwise *pointwise_of(const DspOp *op) {
   switch (op->kind) {
@@ -210,11 +221,13 @@ static const Pointwise *pointwise_of(const DspOp *op) {
   case DSP_OP_QK_NORM:
     return &qk_norm;
   case DSP_OP_MODULATE:
-    return &modulate;
+    return op->masked ? &masked_modulate : &modulate;
   case DSP_OP_ROPE:
     return &rope;
   case DSP_OP_RESIDUAL:
-    return op->gate ? &gated_sum : &sum;
+    if (!op->gate)
+      return &sum;
+    return op->masked ? &masked_sum : &gated_sum;
   default:
     return op->gated ? &gated_activation : &activation;
   }
