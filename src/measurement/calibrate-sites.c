@@ -58,10 +58,12 @@ static double collective_time(const DspSample *sample) {
 
 void dsp_calibration_predict(DspCalibration *c, DspSample *sample) {
   const double micro = 1e6;
+  g_autoptr(GError) error = NULL;
   if (sample->stand)
     sample->predicted = micro * collective_time(sample);
-  else
-    dsp_point_predict(c->inventory, sample->point, &sample->predicted, NULL);
+  else if (!dsp_point_predict(c->inventory, sample->point, &sample->predicted,
+                              &error))
+    g_assert_not_reached(); /* it could be when it was gathered */
 }
 
 /* --- points -------------------------------------------------------------- */

@@ -33,14 +33,15 @@ static void add_bands(GArray *bands, const DspCalibrateBand *about,
   g_autoptr(GArray) new = classes_of(after, by);
   for (guint i = 0; i < old->len; i++) {
     const DspScoreClass *class = &g_array_index(old, DspScoreClass, i);
-    DspCalibrateBand band = *about;
     if (class->kind != kind)
       continue;
-    band.kind = kind;
-    band.band = g_strdup(by ? "all" : class->value);
-    band.before = *class;
-    band.after = g_array_index(new, DspScoreClass, i);
-    g_array_append_val(bands, band);
+    g_array_append_val(bands, *about);
+    DspCalibrateBand *band =
+        &g_array_index(bands, DspCalibrateBand, bands->len - 1);
+    band->kind = kind;
+    band->band = g_strdup(by ? "all" : class->value);
+    band->before = *class;
+    band->after = g_array_index(new, DspScoreClass, i);
   }
 }
 
