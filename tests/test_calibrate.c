@@ -2,6 +2,15 @@
 /* Calibration of profiles, and the logs that it reads. */
 #include "test_calibrate.h"
 
+double dsp_test_worst_error(const DspCalibration *c) {
+  const GArray *points = dsp_calibration_points(c, TRUE);
+  double worst = 0;
+  for (guint i = 0; i < points->len; i++)
+    worst = MAX(worst,
+                fabs(dsp_scored_error(&g_array_index(points, DspScored, i))));
+  return worst;
+}
+
 static CU_SuiteInfo suites[] = {
     {.pName = "logs of nccl-tests", .pTests = calibrate_log_tests},
     {.pName = "calibration", .pTests = calibrate_fit_tests},

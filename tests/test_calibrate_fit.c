@@ -131,15 +131,6 @@ static void check(const DspCalibration *c, const char *network, const char *key,
   CU_ASSERT(fabs(ratio - 1) <= tolerance);
 }
 
-static double worst_error(const DspCalibration *c) {
-  const GArray *points = dsp_calibration_points(c, TRUE);
-  double worst = 0;
-  for (guint i = 0; i < points->len; i++)
-    worst = MAX(worst,
-                fabs(dsp_scored_error(&g_array_index(points, DspScored, i))));
-  return worst;
-}
-
 /* --- tests --------------------------------------------------------------- */
 
 /* Constants that made the times are found again. */
@@ -153,7 +144,7 @@ static void test_recovers(void) {
   check(c, "nvswitch-h100", "p2p_launch", changed.p2p_launch, 0.05);
   check(c, "nvswitch-h100", "all_to_all_rate", changed.all_to_all, 0.02);
   check(c, "ib-ndr", "bandwidth", changed.nic, 0.02);
-  CU_ASSERT(worst_error(c) < 0.02);
+  CU_ASSERT(dsp_test_worst_error(c) < 0.02);
 }
 
 /* A tenth of the runs 4 times too slow does not move them far. */
@@ -305,7 +296,7 @@ static void test_writes(void) {
   /* Calibrated again, it stays. */
   g_autoptr(DspCalibration) again = calibrate(files, file, DSP_CALIBRATE_ALONE);
   const GArray *all = dsp_calibration_constants(again);
-  CU_ASSERT(worst_error(again) < 0.02);
+  CU_ASSERT(dsp_test_worst_error(again) < 0.02);
   for (guint i = 0; i < all->len; i++) {
     const DspCalibratedConstant *constant =
         &g_array_index(all, DspCalibratedConstant, i);

@@ -87,15 +87,6 @@ static void check(const DspCalibration *c, const char *key, double factor,
             constant->kept ? constant->kept : "fitted");
 }
 
-static double worst_error(const DspCalibration *c) {
-  const GArray *points = dsp_calibration_points(c, TRUE);
-  double worst = 0;
-  for (guint i = 0; i < points->len; i++)
-    worst = MAX(worst,
-                fabs(dsp_scored_error(&g_array_index(points, DspScored, i))));
-  return worst;
-}
-
 /* --- kernels ------------------------------------------------------------- */
 
 static void add_gemms(Maker *m) {
@@ -174,7 +165,8 @@ static void test_kernels(void) {
   g_autoptr(DspCalibration) c = calibrate(files, "dgx-h100");
   for (guint i = 0; i < G_N_ELEMENTS(truth); i++)
     check(c, truth[i].key, truth[i].factor, 0.05);
-  DSP_CHECK(worst_error(c) < 0.03, "an error of %g", worst_error(c));
+  DSP_CHECK(dsp_test_worst_error(c) < 0.03, "an error of %g",
+            dsp_test_worst_error(c));
   DSP_CHECK_STRING(find(c, "launch")->kept, "no collective was measured");
   DSP_CHECK_STRING(find(c, "memory_kernels.rope.t0")->kept,
                    "no point depends on it");
@@ -197,8 +189,8 @@ static void test_folds(void) {
     DSP_CHECK_STRING(dsp_calibration_name(c), "h100-sxm");
     DSP_CHECK_INT(dsp_calibration_training(c, &machines, &skipped),
                   file->points->len - own);
-    DSP_CHECK(worst_error(c) < 0.05, "fold %u: an error of %g", fold,
-              worst_error(c));
+    DSP_CHECK(dsp_test_worst_error(c) < 0.05, "fold %u: an error of %g", fold,
+              dsp_test_worst_error(c));
     foretold += own;
   }
   DSP_CHECK_INT(foretold, file->points->len);
@@ -294,7 +286,8 @@ static void test_launches(void) {
   check(c, "launch.compiled", 1.3, 0.1);
   DSP_CHECK_STRING(find(c, "launch.eager_forward")->kept,
                    "no point depends on it");
-  DSP_CHECK(worst_error(c) < 0.05, "an error of %g", worst_error(c));
+  DSP_CHECK(dsp_test_worst_error(c) < 0.05, "an error of %g",
+            dsp_test_worst_error(c));
 }
 
 /* --- links --------------------------------------------------------------- */
@@ -323,7 +316,8 @@ static void test_links(void) {
   const DspCalibratedConstant *pcie = find(c, "pcie.bandwidth");
   DSP_CHECK(!pcie->kept, "%s", pcie->kept);
   check(c, "pcie.bandwidth", 0.8, 0.05);
-  DSP_CHECK(worst_error(c) < 0.05, "an error of %g", worst_error(c));
+  DSP_CHECK(dsp_test_worst_error(c) < 0.05, "an error of %g",
+            dsp_test_worst_error(c));
 }
 
 CU_TestInfo calibrate_kernels_tests[] = {
