@@ -235,6 +235,14 @@ static double pace_of(const Sim *sim, Rank *rank) {
   return dsp_contention_slowdown(sim->contention, exchanges);
 }
 
+/* The kernel has run up to now, at the pace that it had. */
+static void work_off(Rank *rank, Stream *stream, double now) {
+  const double time = MAX(now - stream->since, 0);
+  stream->left = MAX(stream->left - time / stream->pace, 0);
+  stream->since += time;
+  rank->contention += time * (1 - 1 / stream->pace);
+}
+
 /* A collective of the rank has begun or ended. */
 static void change_pace(Sim *sim, guint r, double now) {
   Rank *rank = &sim->ranks[r];
@@ -244,9 +252,7 @@ static void change_pace(Sim *sim, guint r, double now) {
   const double pace = pace_of(sim, rank);
   if (pace == stream->pace)
     return;
-  stream->left =
-      MAX(stream->left - MAX(now - stream->since, 0) / stream->pace, 0);
-  stream->since = MAX(now, stream->since);
+  work_off(rank, stream, now);
   stream->pace = pace;
   dsp_heap_set(sim->heap, stream_event(r, DSP_STREAM_COMPUTE),
                stream->since + stream->left * pace);
@@ -284,8 +290,6 @@ static void start_kernel(Sim *sim, guint r, DspStreamKind kind) {
       takes_part(rank, instruction->step) ? instruction->cost.time : 0;
   stream->since = stream->start;
   stream->pace = kind == DSP_STREAM_COMPUTE ? pace_of(sim, rank) : 1;
-  if (kind == DSP_STREAM_COMPUTE)
-    rank->contention -= stream->left;
   stream->state = RUNNING;
   dsp_heap_set(sim->heap, stream_event(r, kind),
                stream->start + stream->left * stream->pace);
@@ -344,7 +348,7 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
   double *busy = kind == DSP_STREAM_COMPUTE ? &rank->compute : &rank->comm;
   *busy += now - stream->start;
   if (kind == DSP_STREAM_COMPUTE)
-    rank->contention += now - stream->start;
+    work_off(rank, stream, now);
   if (entry->instruction->exchange >= 0)
     rank->ended = entry->instruction->step->exchange.collective;
   tell_step(sim, r, stream, begin, now);
@@ -529,7 +533,7 @@ static void sum_up(const Sim *sim, DspSimResult *result) {
   expose(slowest,
          result->step_time - slowest->streams[DSP_STREAM_COMPUTE].free);
   result->compute_time = slowest->compute;
-  result->contention_time = MAX(slowest->contention, 0);
+  result->contention_time = slowest->contention;
   result->comm_time = slowest->comm;
   result->exposed_comm_time = slowest->exposed;
   memcpy(result->exposed_by, slowest->exposed_by, sizeof result->exposed_by);
