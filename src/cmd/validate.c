@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cmd/job.h"
 #include "cmd/output.h"
+#include "cmd/validate-cuda.h"
 #include "numerics/shrink.h"
 #include "report/validate.h"
 #include "schedule/rules.h"
@@ -13,7 +14,7 @@
 typedef struct {
   DspJobOptions job;
   DspOutputOptions output;
-  char *gpus;
+  char *gpus, *measure;
   int dtype, backend, fault;
   int64_t seed;
   gboolean shrink;
@@ -52,6 +53,8 @@ static const DspOption how_options[] = {
      NULL},
     {"fault", 0, &dsp_option_enum, AT(fault), "NAME",
      "run them wrong on purpose", "none", dsp_fault_names},
+    {"measure", 0, &dsp_option_string, AT(measure), "FILE",
+     "time kernels of the GPU too", NULL, NULL},
     {NULL}};
 
 static const DspOptionGroup groups[] = {
@@ -224,8 +227,8 @@ static gboolean check_here(DspValidateAnswer *answer, GError **error) {
   (void)error;
   for (guint i = 0; i < answer->subjects->len; i++) {
     DspSubject *subject = answer->subjects->pdata[i];
-    const DspValidateOptions options = {answer->inputs.seed,
-                                        answer->inputs.fault};
+    const DspValidateOptions options = {.seed = answer->inputs.seed,
+                                        .fault = answer->inputs.fault};
     g_autoptr(DspValidator) validator =
         dsp_validator_new(&subject->job, &options);
     for (guint j = 0; j < subject->rows->len; j++)
@@ -237,9 +240,9 @@ static gboolean check_here(DspValidateAnswer *answer, GError **error) {
 /* Who runs plans: fills in what became of every row. */
 static const struct {
   gboolean (*check)(DspValidateAnswer *answer, GError **error);
-} backends[] = {{check_here}};
+} backends[] = {{check_here}, {dsp_validate_on_gpus}};
 
-static const char *const backend_names[] = {"cpu", NULL};
+static const char *const backend_names[] = {"cpu", "cuda", NULL};
 
 /* --- the answer --------------------------------------------------------------
  */
@@ -282,9 +285,10 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
                  .fault = (DspFault)options->fault,
                  .space = first->task->space},
       .subjects = cases};
-  const gboolean done = backends[options->backend].check(&answer, error) &&
-                        write_answer(invocation, &answer, error) &&
-                        judge(&answer, error);
+  const gboolean done =
+      backends[options->backend].check(&answer, error) &&
+      write_answer(invocation, &answer, error) && judge(&answer, error) &&
+      (!options->measure || dsp_validate_measure(options->measure, error));
   g_free(answer.inputs.machine);
   return done;
 }

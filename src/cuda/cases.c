@@ -12,7 +12,7 @@
 typedef struct {
   char *model, *method, *variant;
   gboolean shrunk;
-  int mode, dtype, guidance, recompute;
+  int mode, dtype, guidance, recompute, fault;
   int64_t batch, home, zero, seed; /* home: from 1 on, 0: by rule */
   const cJSON *lengths, *degrees;
 } Written;
@@ -42,6 +42,7 @@ static const DspField fields[] = {
     FIELD(recompute, ENUM, 0, dsp_recompute_names, "recomputation"),
     FIELD(zero, COUNT, DSP_FIELD_ZERO, NULL, "stage of ZeRO"),
     FIELD(seed, COUNT, DSP_FIELD_ZERO, NULL, "of weights and inputs"),
+    FIELD(fault, ENUM, DSP_FIELD_OPTIONAL, dsp_fault_names, "what is wrong"),
     {NULL},
 };
 
@@ -76,6 +77,7 @@ static cJSON *node_of(const DspCudaCase *c) {
                           dsp_recompute_names[plan->recompute]);
   cJSON_AddNumberToObject(node, "zero", plan->zero);
   cJSON_AddNumberToObject(node, "seed", (double)c->seed);
+  cJSON_AddStringToObject(node, "fault", dsp_fault_names[c->fault]);
   return node;
 }
 
@@ -141,6 +143,7 @@ static gboolean read_case(const DspJson *json, const cJSON *node, DspCase *c,
                               (int)c->model->n_dims, error))
     return FALSE;
   c->seed = (guint64)w.seed;
+  c->fault = (DspFault)w.fault;
   c->job.model = c->model;
   c->job.mode = (DspMode)w.mode;
   c->job.batch = w.batch;

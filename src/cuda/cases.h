@@ -14,6 +14,7 @@ typedef struct {
   DspJob job; /* without a cluster */
   DspPlan plan;
   guint64 seed;
+  DspFault fault;
 } DspCase;
 
 /* DspCase; DSP_ERROR_INPUT with the position of what is wrong. */

@@ -11,6 +11,7 @@ typedef struct {
   const DspPlan *plan;
   gboolean shrunk; /* the model is dsp_model_shrink() of its file */
   guint64 seed;
+  DspFault fault;
 } DspCudaCase;
 
 typedef struct {

@@ -91,11 +91,24 @@ static ncclResult_t receive_from(const Call *call, int64_t member, gsize at,
                   call->stream);
 }
 
+/* For tests that must fail: nothing leaves the rank. */
+static ncclResult_t keep_all(const Call *call) {
+  dsp_cuda_check(cudaMemcpyAsync(call->c->receive, call->c->send,
+                                 call->c->received, cudaMemcpyDeviceToDevice,
+                                 call->stream),
+                 "a copy");
+  return ncclSuccess;
+}
+
 static ncclResult_t all_to_all(const Call *call) {
   gsize n = call->c->received / (gsize)call->g.members;
+  int64_t beside = call->t->carrier.wire == DSP_WIRE_SWAPPED ? 1 : 0;
+  if (call->t->carrier.wire == DSP_WIRE_KEEPS)
+    return keep_all(call);
   dsp_nccl_check(ncclGroupStart(), "a group of messages");
   for (int64_t i = 0; i < call->g.members; i++) {
-    dsp_nccl_check(send_to(call, i, (gsize)i * n, n), "a message");
+    int64_t due = (i + beside) % call->g.members;
+    dsp_nccl_check(send_to(call, i, (gsize)due * n, n), "a message");
     dsp_nccl_check(receive_from(call, i, (gsize)i * n, n), "a message");
   }
   return ncclGroupEnd();
@@ -145,7 +158,7 @@ static gboolean run(DspCarrier *carrier, int64_t rank, const DspCarry *carry) {
                .g = dsp_carrier_group(carrier, rank, carry->exchange),
                .c = carry,
                .stream = t->world->gpu->stream};
-  if (!collectives[collective] || carrier->wire != DSP_WIRE_SOUND)
+  if (!collectives[collective])
     return FALSE;
   call.comm = group_comm(t, &call.g);
   dsp_world_watch(t->world, dsp_collective_names[collective]);

@@ -57,15 +57,16 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, bench_clear)
 static gboolean same_job(const DspCase *a, const DspCase *b) {
   return g_str_equal(a->model->file, b->model->file) &&
          a->model->hidden == b->model->hidden && a->seed == b->seed &&
-         a->job.mode == b->job.mode && a->job.batch == b->job.batch &&
-         a->job.dtype == b->job.dtype && a->job.guidance == b->job.guidance &&
+         a->fault == b->fault && a->job.mode == b->job.mode &&
+         a->job.batch == b->job.batch && a->job.dtype == b->job.dtype &&
+         a->job.guidance == b->job.guidance &&
          memcmp(&a->job.lengths, &b->job.lengths, sizeof a->job.lengths) == 0;
 }
 
 static DspValidator *validator_for(Bench *bench, const DspWorld *world,
                                    DspCase *c) {
-  const DspValidateOptions options = {.seed = c->seed,
-                                      .machine = &world->machine};
+  const DspValidateOptions options = {
+      .seed = c->seed, .fault = c->fault, .machine = &world->machine};
   if (bench->last && same_job(bench->last, c))
     return bench->validator;
   dsp_validator_free(bench->validator);
