@@ -39,7 +39,8 @@ typedef struct {
 typedef struct {
   const DspTrace *trace;
   FILE *file;
-  GString *text; /* of the present event */
+  GString *text;  /* of the present event */
+  gboolean begun; /* there is an event before it */
   Track *tracks;
   Weight *weights;
   int64_t standing; /* bytes that are held all the time */
@@ -99,15 +100,21 @@ static void add_string(Writer *w, const char *key, const char *value) {
 
 /* An event of a rank; a thread of 0 stands for the whole rank. */
 static void begin(Writer *w, char phase, const Track *track, guint thread) {
-  add(w, ",\n{\"ph\":\"%c\",\"pid\":%u", phase, track->rank + 1);
+  add(w, "%s\n{\"ph\":\"%c\",\"pid\":%u", w->begun ? "," : "", phase,
+      track->rank + 1);
+  w->begun = TRUE;
   if (thread)
     add(w, ",\"tid\":%u", thread);
 }
 
-static void finish(Writer *w) {
-  g_string_append_c(w->text, '}');
+static void write_text(Writer *w) {
   fwrite(w->text->str, 1, w->text->len, w->file);
   g_string_truncate(w->text, 0);
+}
+
+static void finish(Writer *w) {
+  g_string_append_c(w->text, '}');
+  write_text(w);
 }
 
 static void name_track(Writer *w, const Track *track, guint thread,
@@ -435,11 +442,8 @@ static void write_head(Writer *w) {
   add_string(w, "model", job->model->name);
   add_string(w, "cluster", job->cluster->name);
   add_string(w, "plan", plan);
-  add(w,
-      ",\"gpus\":%u},\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":0,"
-      "\"name\":\"process_name\",\"args\":{\"name\":\"dspsim\"}",
-      job->gpus);
-  finish(w);
+  add(w, ",\"gpus\":%u},\"traceEvents\":[", job->gpus);
+  write_text(w);
 }
 
 void dsp_trace_json(const DspTrace *trace, FILE *file) {
