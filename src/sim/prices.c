@@ -85,8 +85,8 @@ const DspPrice *dsp_prices_get(DspPrices *prices, const DspAxis *axis,
   if (!entry->price) {
     entry->price = dsp_price_new(prices->topology, axis, group, collective,
                                  bytes, &prices->options);
-    prices->size += sizeof *entry->price +
-                    entry->price->uses->len * sizeof(DspLinkUse);
+    prices->size +=
+        sizeof(DspPrice) + entry->price->uses->len * sizeof(DspLinkUse);
   }
   return entry->price;
 }
