@@ -53,6 +53,7 @@ expect 2 '' "no parameter 'gpus.T'" sweep -V gpus.T=8
 expect 2 '' "'dim' needs a name as well" sweep -V dim=8
 expect 2 '' "mode: 'fly' is not one of" sweep -V mode=train,fly
 expect 2 '' "option '--gpus': is varied as well" sweep -g 8 -V gpus=8,16
+expect 2 '' 'rows are .csv or .jsonl' sweep -V gpus=8 -o rows.json
 expect 2 '' 'option .--resume.: needs' sweep -V gpus=8 --resume
 expect 2 '' "'3/2' is not I/N" sweep -V gpus=8 --shard 3/2
 expect 2 '' "'0/2' is not I/N" sweep -V gpus=8 --shard 0/2

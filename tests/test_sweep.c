@@ -75,6 +75,20 @@ static const GridRow grid_rows[] = {
      "too many combinations"},
 };
 
+/* The cells with a value are those that are given for it. */
+static void check_cells(const DspSweepGrid *grid) {
+  for (guint i = 0; i < grid->varied->len; i++) {
+    const int64_t share = dsp_sweep_grid_share(grid, i);
+    for (guint j = 0; j < dsp_sweep_grid_varied(grid, i)->values->len; j++)
+      for (int64_t k = 0, before = -1; k < share; k++) {
+        const int64_t cell = dsp_sweep_grid_cell(grid, i, j, k);
+        DSP_CHECK(cell > before && cell < grid->cells, "cell %d", (int)cell);
+        DSP_CHECK_INT(dsp_sweep_grid_index(grid, i, cell), j);
+        before = cell;
+      }
+  }
+}
+
 static void test_grids(void) {
   for (guint i = 0; i < G_N_ELEMENTS(grid_rows); i++) {
     const GridRow *row = &grid_rows[i];
@@ -82,6 +96,8 @@ static void test_grids(void) {
     g_autoptr(DspSweepGrid) grid = grid_new(row->specs, row->zip, &error);
     g_autofree char *cells = grid ? cells_text(grid) : NULL;
     DSP_CHECK_STRING(cells, row->cells);
+    if (grid)
+      check_cells(grid);
     if (row->error)
       DSP_CHECK_ERROR(error, DSP_ERROR_USAGE, row->error);
     else

@@ -426,11 +426,25 @@ static gboolean fill_run(DspTask *task, DspStock *stock,
   return TRUE;
 }
 
+static gboolean fill_question(DspTask *task, DspStock *stock,
+                              const DspJobOptions *o, char *const *operands,
+                              const char *method, GError **error) {
+  return load(task, stock, o, operands, error) && fill_job(task, o, error) &&
+         fill_space(task, o, method, error);
+}
+
 static gboolean fill(DspTask *task, DspStock *stock, const DspJobOptions *o,
                      char *const *operands, const char *method,
                      GError **error) {
-  return load(task, stock, o, operands, error) && fill_job(task, o, error) &&
-         fill_space(task, o, method, error) && fill_run(task, stock, o, error);
+  return fill_question(task, stock, o, operands, method, error) &&
+         fill_run(task, stock, o, error);
+}
+
+gboolean dsp_task_check(DspStock *stock, const DspJobOptions *options,
+                        char *const *operands, const char *method,
+                        GError **error) {
+  g_autoptr(DspTask) task = g_new0(DspTask, 1);
+  return fill_question(task, stock, options, operands, method, error);
 }
 
 DspTask *dsp_task_new_from(DspStock *stock, const DspJobOptions *options,

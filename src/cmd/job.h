@@ -77,6 +77,10 @@ DspTask *dsp_task_new_from(DspStock *stock, const DspJobOptions *options,
 /* The job's lengths: those that the options give, of others the model's. */
 gboolean dsp_task_set_lengths(DspTask *task, const DspJobOptions *options,
                               GError **error);
+/* Whether that would not be an error of usage or input. */
+gboolean dsp_task_check(DspStock *stock, const DspJobOptions *options,
+                        char *const *operands, const char *method,
+                        GError **error);
 void dsp_task_free(DspTask *task);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspTask, dsp_task_free)
 

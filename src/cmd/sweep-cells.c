@@ -75,13 +75,16 @@ static void fill_options(const DspSweepCells *cells, int64_t cell,
         dsp_sweep_grid_value(cells->grid, i, cell), NULL);
 }
 
+static const char *method_of(const DspSweepCells *cells) {
+  return cells->plans == DSP_ROWS_ONE ? "dsp" : NULL;
+}
+
 static DspTask *task_new(const DspSweepCells *cells, DspStock *stock,
                          int64_t cell, GError **error) {
   DspJobOptions record;
   fill_options(cells, cell, &record);
-  DspTask *task =
-      dsp_task_new_from(stock, &record, cells->question->operands,
-                        cells->plans == DSP_ROWS_ONE ? "dsp" : NULL, error);
+  DspTask *task = dsp_task_new_from(stock, &record, cells->question->operands,
+                                    method_of(cells), error);
   dsp_options_clear(groups, &record);
   return task;
 }
@@ -245,12 +248,17 @@ static gboolean keep_settings(DspSweepCells *cells, GError **error) {
 /* --- checks -------------------------------------------------------------- */
 
 /* Whether a cell can be asked; *wrong is the first error of a user that was
- * met. Other errors but that it cannot run are final. */
+ * met. Other errors are final. */
 static gboolean can_ask(DspSweepCells *cells, int64_t cell, GError **wrong,
                         GError **final) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(DspTask) task = task_new(cells, cells->stock, cell, &error);
-  if (task || g_error_matches(error, DSP_ERROR, DSP_ERROR_INFEASIBLE))
+  DspJobOptions record;
+  fill_options(cells, cell, &record);
+  const gboolean right =
+      dsp_task_check(cells->stock, &record, cells->question->operands,
+                     method_of(cells), &error);
+  dsp_options_clear(groups, &record);
+  if (right)
     return TRUE;
   if (!g_error_matches(error, DSP_ERROR, DSP_ERROR_USAGE))
     g_propagate_error(final, g_steal_pointer(&error));
@@ -259,27 +267,22 @@ static gboolean can_ask(DspSweepCells *cells, int64_t cell, GError **wrong,
   return FALSE;
 }
 
-/* The first cell that has a value from `from` on, or -1. */
-static int64_t next_with(const DspSweepGrid *grid, guint i, guint index,
-                         int64_t from) {
-  while (from < grid->cells && dsp_sweep_grid_index(grid, i, from) != index)
-    from++;
-  return from < grid->cells ? from : -1;
-}
-
-/* A value is wrong if it is in every cell. */
+/* A value is wrong if it is in every cell, of which some thousands are tried.
+ */
 static gboolean check_value(DspSweepCells *cells, guint i, guint index,
                             GError **error) {
+  enum { TRIED = 10000 };
+  const int64_t share = dsp_sweep_grid_share(cells->grid, i);
+  const int64_t step = share / TRIED | 1;
   g_autoptr(GError) wrong = NULL;
   GError *final = NULL;
-  int64_t cell = next_with(cells->grid, i, index, 0);
-  while (cell >= 0 && !final && !can_ask(cells, cell, &wrong, &final))
-    cell = next_with(cells->grid, i, index, cell + 1);
-  if (final)
-    g_propagate_error(error, final);
-  else if (cell < 0)
-    g_propagate_error(error, g_steal_pointer(&wrong));
-  return !final && cell >= 0;
+  gboolean right = FALSE;
+  for (int64_t k = 0; !right && !final && k < share; k += step)
+    right = can_ask(cells, dsp_sweep_grid_cell(cells->grid, i, index, k),
+                    &wrong, &final);
+  if (!right)
+    g_propagate_error(error, final ? final : g_steal_pointer(&wrong));
+  return right;
 }
 
 /* Every value once, so that every model and cluster is read as well. */
@@ -370,7 +373,7 @@ DspSweepCells *dsp_sweep_cells_new(const DspSweepQuestion *question,
   g_array_set_clear_func(cells->varied, setting_clear);
   cells->options = g_array_new(FALSE, FALSE, sizeof(DspSweepFact));
   cells->files = g_array_new(FALSE, FALSE, sizeof(DspSweepFact));
-  cells->stock = dsp_stock_new(NULL, MACHINE_BYTES);
+  cells->stock = dsp_stock_new(NULL, 0);
   return fill(cells, error) ? g_steal_pointer(&cells) : NULL;
 }
 

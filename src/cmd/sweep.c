@@ -197,6 +197,13 @@ static void tell_rest(const Sweep *sweep) {
                     path);
 }
 
+static void tell_effort(const Sweep *sweep, int64_t cells) {
+  const gint64 now = g_get_monotonic_time();
+  dsp_output_detail(&sweep->options->output,
+                    "%" G_GINT64_FORMAT " cells in %.1f s", cells,
+                    (double)(now - sweep->progress.started) / G_USEC_PER_SEC);
+}
+
 static gboolean do_all(Sweep *sweep, const DspWork *work, GError **error) {
   const DspShard *shard = &sweep->options->shard;
   const int64_t first = task_of(shard, dsp_sweep_file_cell(sweep->file));
@@ -207,7 +214,9 @@ static gboolean do_all(Sweep *sweep, const DspWork *work, GError **error) {
   const gboolean done = dsp_sweep_run(workers, first, end, &sink, error) &&
                         dsp_sweep_file_finish(sweep->file, error);
   dsp_progress_end(&sweep->progress);
-  if (!done)
+  if (done)
+    tell_effort(sweep, end - first);
+  else
     tell_rest(sweep);
   return done;
 }
@@ -237,6 +246,9 @@ static gboolean is_right(const Options *options, GError **error) {
     return dsp_option_fail(error, "vary", "is missing: what is to vary?");
   if (options->resume && !path_of(options))
     return dsp_option_fail(error, "resume", "needs '--output FILE'");
+  if (options->output.format < 0 && path_of(options) &&
+      g_str_has_suffix(path_of(options), ".json"))
+    return dsp_option_fail(error, "output", "rows are .csv or .jsonl");
   if (options->jobs > G_MAXINT16)
     return dsp_option_fail(error, "jobs", "are too many");
   return TRUE;

@@ -174,10 +174,26 @@ void dsp_sweep_grid_free(DspSweepGrid *grid) {
   g_free(grid);
 }
 
+/* Neighbouring cells with the same value of parameter `i`. */
+static int64_t run_of(const DspSweepGrid *grid, guint i) {
+  int64_t cells = 1;
+  for (guint j = i + 1; !grid->zip && j < grid->varied->len; j++)
+    cells *= n_values(grid, j);
+  return cells;
+}
+
 guint dsp_sweep_grid_index(const DspSweepGrid *grid, guint i, int64_t cell) {
-  for (guint j = grid->varied->len - 1; !grid->zip && j > i; j--)
-    cell /= n_values(grid, j);
-  return (guint)(cell % n_values(grid, i));
+  return (guint)(cell / run_of(grid, i) % n_values(grid, i));
+}
+
+int64_t dsp_sweep_grid_share(const DspSweepGrid *grid, guint i) {
+  return grid->cells / n_values(grid, i);
+}
+
+int64_t dsp_sweep_grid_cell(const DspSweepGrid *grid, guint i, guint index,
+                            int64_t k) {
+  const int64_t run = run_of(grid, i);
+  return (k / run * n_values(grid, i) + index) * run + k % run;
 }
 
 const char *dsp_sweep_grid_value(const DspSweepGrid *grid, guint i,

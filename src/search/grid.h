@@ -38,6 +38,11 @@ static inline DspVaried *dsp_sweep_grid_varied(const DspSweepGrid *grid,
 /* Which value of parameter `i` a cell has. Cells are counted from 0; of
  * combinations, the last parameter changes from each to the next. */
 guint dsp_sweep_grid_index(const DspSweepGrid *grid, guint i, int64_t cell);
+/* How many cells have one value of parameter `i`, and the `k`th of them, from
+ * 0, that has value `index`. */
+int64_t dsp_sweep_grid_share(const DspSweepGrid *grid, guint i);
+int64_t dsp_sweep_grid_cell(const DspSweepGrid *grid, guint i, guint index,
+                            int64_t k);
 const char *dsp_sweep_grid_value(const DspSweepGrid *grid, guint i,
                                  int64_t cell);
 
