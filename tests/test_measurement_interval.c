@@ -310,6 +310,54 @@ static void test_parts(void) {
   }
 }
 
+/* Parts of simulated steps, launch-bound or overlapped, on one rank or on many,
+ * add up to them. */
+static void test_sum(void) {
+  static const struct {
+    const char *method, *cluster;
+    guint gpus;
+    int64_t ring, sp;
+    DspMode mode;
+    gboolean every_rank;
+  } cases[] = {
+      {"single", "dgx-a100-80", 1, 1, 1, DSP_MODE_INFER, FALSE},
+      {"dsp", "dgx-h100", 8, 1, 8, DSP_MODE_TRAIN, FALSE},
+      {"usp", "dgx-h100", 16, 2, 8, DSP_MODE_TRAIN, FALSE},
+      {"ring", "l40s-pcie", 4, 4, 1, DSP_MODE_INFER, TRUE},
+  };
+  g_autoptr(DspModel) model = dsp_model_load("transformer-2d-720m", NULL);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(DspCluster) cluster = dsp_cluster_load(cases[i].cluster, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(cluster);
+    g_autoptr(DspTopology) topology =
+        dsp_topology_new(cluster, cases[i].gpus, NULL);
+    g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+    DspPlan plan = {.method = dsp_method_find(cases[i].method),
+                    .degree = {1, 1, 1, 1, 1},
+                    .home = -1,
+                    .recompute = DSP_RECOMPUTE_FULL,
+                    .zero = 2};
+    plan.degree[DSP_AXIS_RING] = cases[i].ring;
+    plan.degree[DSP_AXIS_SP] = cases[i].sp;
+    const DspJob job = {.model = model,
+                        .cluster = cluster,
+                        .gpus = cases[i].gpus,
+                        .mode = cases[i].mode,
+                        .batch = 1,
+                        .dtype = DSP_DTYPE_BF16,
+                        .lengths = dsp_model_default_lengths(model)};
+    g_autoptr(DspSpread) spread = dsp_spread_new(&plan, topology);
+    const DspSimOptions options = {.every_rank = cases[i].every_rank,
+                                   .observer = dsp_spread_observer(spread)};
+    DspPrediction p;
+    dsp_predict(&job, &plan, prices, &options, &p);
+    DSP_CHECK(p.feasible, "%s: %s", cases[i].method, p.reason);
+    DSP_CHECK_NEAR(dsp_spread_time(spread), p.sim.step_time, 1e-9);
+    dsp_prediction_clear(&p);
+  }
+}
+
 /* Standard deviation of draws of `n` shapes alike, whose errors are uniform
  * from -0.1 to 0.1. */
 static double deviation(const DspTopology *topology, guint n, double common) {
@@ -409,6 +457,7 @@ CU_TestInfo measurement_interval_tests[] = {
     {"a file and back", test_file},
     {"bad files", test_bad_files},
     {"parts of a step", test_parts},
+    {"parts that add up", test_sum},
     {"errors that average out", test_correlation},
     {"the share inside", test_share},
     {"held out", test_held_out},

@@ -221,10 +221,15 @@ static double draw_time(const Account *account, const Draw *d) {
   return time;
 }
 
+double dsp_spread_time(const DspSpread *spread) {
+  const Account *account = slowest(spread);
+  return account ? draw_time(account, NULL) : 0;
+}
+
 void dsp_spread_draw(const DspSpread *spread, const DspResiduals *residuals,
                      double ratios[DSP_SPREAD_DRAWS]) {
   const Account *account = slowest(spread);
-  const double predicted = account ? draw_time(account, NULL) : 0;
+  const double predicted = dsp_spread_time(spread);
   Draw d = {residuals, gsl_rng_alloc(gsl_rng_mt19937), {0}};
   gsl_rng_set(d.rng, 1);
   for (guint i = 0; i < DSP_SPREAD_DRAWS; i++) {

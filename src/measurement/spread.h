@@ -16,6 +16,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspSpread, dsp_spread_free)
 
 DspObserver dsp_spread_observer(DspSpread *spread);
 
+/* s of the step, which its parts add up to. */
+double dsp_spread_time(const DspSpread *spread);
+
 #define DSP_SPREAD_DRAWS 400
 
 /* Draws times of the step over the predicted one; the seed is fixed, so that
