@@ -402,6 +402,79 @@ static void test_memory_refusal(void) {
   dsp_prediction_clear(&p);
 }
 
+/* --- what measurements show, and no rule says
+ * ---------------------------------------------------------------- */
+
+/* s of one evaluation. */
+static double sampling_time(const char *model_name, const char *cluster_name,
+                            const DspPlan *plan, DspGuidance guidance,
+                            DspLaunch launch) {
+  g_autoptr(DspModel) model = dsp_model_load(model_name, NULL);
+  g_autoptr(DspCluster) cluster = dsp_cluster_load(cluster_name, NULL);
+  const guint gpus = (guint)dsp_plan_ranks(plan);
+  g_autoptr(DspTopology) topology = dsp_topology_new(cluster, gpus, NULL);
+  g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+  DspJob job = job_of(model, cluster, gpus);
+  DspSimOptions options = {.every_rank = FALSE};
+  DspPrediction p;
+  job.mode = DSP_MODE_INFER;
+  job.launch = launch;
+  job.attention_kernel = DSP_KERNEL_FA2;
+  job.guidance = guidance;
+  dsp_predict(&job, plan, prices, &options, &p);
+  const double time = p.sim.step_time;
+  CU_ASSERT_FATAL(p.feasible);
+  dsp_prediction_clear(&p);
+  return time;
+}
+
+/* On two GPUs, a group for each pass of guidance beats sharding the sequence
+ * (xdit-project/xdit_assets, performance/cogvideo). */
+static void test_guidance(void) {
+  static const char *const models[] = {"cogvideox-2b", "pixart-alpha",
+                                       "sd3-medium", NULL};
+  const DspPlan apart = plan_of("single", DSP_AXIS_CFG, 2, 0);
+  const DspPlan sharded[] = {plan_of("ulysses", DSP_AXIS_SP, 2, 0),
+                             plan_of("ring", DSP_AXIS_RING, 2, 0)};
+  for (guint i = 0; models[i]; i++)
+    for (guint j = 0; j < G_N_ELEMENTS(sharded); j++) {
+      const double two = sampling_time(models[i], "dgx-a100-80", &apart,
+                                       DSP_GUIDANCE_PARALLEL, 0);
+      const double one = sampling_time(models[i], "dgx-a100-80", &sharded[j],
+                                       DSP_GUIDANCE_BATCHED, 0);
+      DSP_CHECK(two < one, "%s: %g s in two groups, %g s by %s", models[i], two,
+                one, sharded[j].method->name);
+    }
+}
+
+/* FLUX on 4 H100: 4.24 s eager, 1.63 s compiled (xdit-project/xDiT,
+ * docs/performance/flux.md). */
+static void test_compiled(void) {
+  const DspPlan plan = plan_of("ulysses", DSP_AXIS_SP, 4, 0);
+  const double eager = sampling_time("flux.1-dev", "dgx-h100", &plan,
+                                     DSP_GUIDANCE_NONE, DSP_LAUNCH_EAGER);
+  const double compiled = sampling_time("flux.1-dev", "dgx-h100", &plan,
+                                        DSP_GUIDANCE_NONE, DSP_LAUNCH_COMPILED);
+  DSP_CHECK(eager > 1.8 * compiled, "%g s eager, %g s compiled", eager,
+            compiled);
+}
+
+/* H20 has the links of H100 and a seventh of its arithmetic. */
+static void test_slow_gpus(void) {
+  static const char *const clusters[] = {"dgx-h100", "hgx-h20"};
+  double speedup[G_N_ELEMENTS(clusters)];
+  for (guint i = 0; i < G_N_ELEMENTS(clusters); i++) {
+    const DspPlan one = plan_of("single", DSP_AXIS_SP, 1, 0);
+    const DspPlan eight = plan_of("ulysses", DSP_AXIS_SP, 8, 0);
+    speedup[i] =
+        sampling_time("hunyuanvideo", clusters[i], &one, DSP_GUIDANCE_NONE, 0) /
+        sampling_time("hunyuanvideo", clusters[i], &eight, DSP_GUIDANCE_NONE,
+                      0);
+  }
+  DSP_CHECK(speedup[0] < speedup[1] && speedup[1] < 8, "%g times, %g times",
+            speedup[0], speedup[1]);
+}
+
 static CU_TestInfo tests[] = {{"folded and every rank agree", test_folding},
                               {"within physics", test_physics},
                               {"monotone", test_monotone},
@@ -411,6 +484,9 @@ static CU_TestInfo tests[] = {{"folded and every rank agree", test_folding},
                               {"measured slowdown", test_measured_slowdown},
                               {"launch-bound", test_launch_bound},
                               {"out of memory", test_memory_refusal},
+                              {"guidance in groups", test_guidance},
+                              {"compiled on short sequences", test_compiled},
+                              {"slower GPUs scale better", test_slow_gpus},
                               CU_TEST_INFO_NULL};
 static CU_SuiteInfo suites[] = {{.pName = "simulator",
                                  .pInitFunc = setup,
