@@ -32,7 +32,7 @@ unset border
 set style fill solid 1 border rgb '#ffffff'
 
 plot data using 1:2:($1 - 0.5):($1 + 0.5):($2 - 0.5):($2 + 0.5): \
-    (strlen(strcol(4)) ? tint(hue($3), 0.18 + 0.6 * $6) : 0xf4f4f4) \
+    (strlen(strcol(4)) ? tint(hue($3), 0.15 + 0.45 * $6) : 0xf4f4f4) \
     with boxxyerror linewidth 3 linecolor rgb variable, \
   data using 1:2:4 with labels noenhanced offset 0,0.55 \
     font ',13' textcolor rgb '#000000', \

@@ -12,6 +12,7 @@ static const DspCommand *const commands[] = {
     &dsp_command_calibrate,
     &dsp_command_validate,
     &dsp_command_plot,
+    &dsp_command_report,
     &dsp_command_list,
     &dsp_command_show,
     &dsp_command_topo,

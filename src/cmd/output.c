@@ -112,6 +112,19 @@ static gboolean write_file(const char *file, const GString *text,
   return FALSE;
 }
 
+gboolean dsp_output_text(const DspOutputOptions *options, const GString *text,
+                         GString *out, GError **error) {
+  if (dsp_output_is_file(options))
+    return write_file(options->file, text, error);
+  g_string_append_len(out, text->str, (gssize)text->len);
+  return TRUE;
+}
+
+char *dsp_output_provenance(void) {
+  g_autofree char *time = now();
+  return g_strdup_printf("dspsim " PACKAGE_VERSION ", %s", time);
+}
+
 gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
                           GString *out, GError **error) {
   const DspStyle style = dsp_output_style(options);
@@ -125,10 +138,7 @@ gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
   report->provenance = options->provenance ? provenance : NULL;
   dsp_output_format(options)->write(report, &style, text);
   report->provenance = NULL;
-  if (dsp_output_is_file(options))
-    return write_file(options->file, text, error);
-  g_string_append_len(out, text->str, (gssize)text->len);
-  return TRUE;
+  return dsp_output_text(options, text, out, error);
 }
 
 /* --- besides ------------------------------------------------------------- */

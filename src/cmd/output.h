@@ -37,6 +37,12 @@ const DspFormat *dsp_output_format(const DspOutputOptions *options);
 gboolean dsp_output_write(const DspOutputOptions *options, DspReport *report,
                           GString *out, GError **error);
 
+/* The same with text that is there. */
+gboolean dsp_output_text(const DspOutputOptions *options, const GString *text,
+                         GString *out, GError **error);
+/* "dspsim 0.1.0, 2026-11-23T17:00:00Z"; the caller frees. */
+char *dsp_output_provenance(void);
+
 /* Says something besides on the standard error, unless quiet. */
 void dsp_output_note(const DspOutputOptions *options, const char *format, ...)
     G_GNUC_PRINTF(2, 3);

@@ -57,10 +57,7 @@ static gboolean load(DspRecords *records, char *const *files, GError **error) {
                 "plot what? usage: dspsim plot [KIND] FILE...");
     return FALSE;
   }
-  for (; *files; files++)
-    if (!dsp_records_load(records, *files, error))
-      return FALSE;
-  return TRUE;
+  return dsp_records_load_all(records, files, error);
 }
 
 /* --- the picture --------------------------------------------------------- */

@@ -58,8 +58,9 @@ static gboolean fill_scaling(DspFigure *figure, GError **error) {
                             .curves = scaling_curves,
                             .n_curves = gpus ? 2 : 1};
   DspSelection selection;
-  const gboolean done = dsp_select(&selection, figure, needed + 1, error) &&
-                        dsp_figure_curves(figure, &selection, &curves, error);
+  const gboolean done =
+      dsp_figure_select(figure, &selection, needed + 1, error) &&
+      dsp_figure_curves(figure, &selection, &curves, error);
   dsp_selection_clear(&selection);
   return done;
 }
@@ -83,7 +84,7 @@ static char *series_of_prices(const DspSelection *selection) {
 static gboolean fill_busbw(DspFigure *figure, GError **error) {
   static const char *const needed[] = {"bytes", "busbw_GBps", NULL};
   DspSelection selection;
-  gboolean done = dsp_select(&selection, figure, needed, error);
+  gboolean done = dsp_figure_select(figure, &selection, needed, error);
   if (done) {
     g_autofree char *by = series_of_prices(&selection);
     const DspCurves curves = {.what = "Bus bandwidth by size",
@@ -110,7 +111,7 @@ static gboolean fill_either(DspFigure *figure, const char *key,
   static const char *const gpus[] = {"gpus", NULL};
   const char *const needed[] = {"samples_per_s", key, figure->request->x, NULL};
   DspSelection selection;
-  gboolean done = dsp_select(&selection, figure, needed, error);
+  gboolean done = dsp_figure_select(figure, &selection, needed, error);
   if (done)
     done = figure->request->x || dsp_select_varying(&selection, gpus)
                ? dsp_figure_curves(figure, &selection, curves, error)

@@ -60,10 +60,10 @@ static void add_cell(Plot *plot, const Cell *cell, guint column, guint line) {
   const char *const name =
       runs ? dsp_figure_text(figure, plot->series.values->pdata[series]) : NULL;
   const char *const lead =
-      !runs ? "cannot run"
-      : !isfinite(ahead)
-          ? "alone"
-          : dsp_figure_format(figure, "+%.0f%%", 100 * (ahead - 1));
+      !runs              ? "cannot run"
+      : !isfinite(ahead) ? "alone"
+      : ahead < 3 ? dsp_figure_format(figure, "+%.0f%%", 100 * (ahead - 1))
+                  : dsp_figure_format(figure, "%.3gx", ahead);
   const char *const x = plot->columns.values->pdata[column];
   const char *const y = plot->rows.values->pdata[line];
   const DspValue values[] = {
@@ -162,7 +162,7 @@ static gboolean fill_selected(DspFigure *figure, const DspSelection *selection,
 static gboolean fill_crossover(DspFigure *figure, GError **error) {
   static const char *const needed[] = {"samples_per_s", NULL};
   DspSelection selection;
-  const gboolean done = dsp_select(&selection, figure, needed, error) &&
+  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
                         fill_selected(figure, &selection, error);
   dsp_selection_clear(&selection);
   return done;

@@ -182,7 +182,7 @@ static gboolean fill_pareto_of(DspFigure *figure, const DspSelection *selection,
 static gboolean fill_pareto(DspFigure *figure, GError **error) {
   static const char *const needed[] = {"samples_per_s", "gpus", NULL};
   DspSelection selection;
-  const gboolean done = dsp_select(&selection, figure, needed, error) &&
+  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
                         fill_pareto_of(figure, &selection, error);
   dsp_selection_clear(&selection);
   return done;

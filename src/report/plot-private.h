@@ -67,10 +67,15 @@ typedef struct {
   GArray *refused; /* guint: those that cannot */
 } DspSelection;
 
-/* Rows that have a value of each of `keys` (ended by NULL). Their values of it
- * are numbers. DSP_ERROR_USAGE if there are none. */
-gboolean dsp_select(DspSelection *selection, const DspFigure *figure,
-                    const char *const *keys, GError **error);
+/* Rows that have a value of each of `keys` (ended by NULL), which are numbers,
+ * and meet the conditions ("KEY=VALUE") of `where` (or NULL). DSP_ERROR_USAGE
+ * if there are none. To be cleared in any case. */
+gboolean dsp_select(DspSelection *selection, const DspRecords *records,
+                    const GPtrArray *where, const char *const *keys,
+                    GError **error);
+/* As the figure's request has it. */
+gboolean dsp_figure_select(const DspFigure *figure, DspSelection *selection,
+                           const char *const *keys, GError **error);
 void dsp_selection_clear(DspSelection *selection);
 
 /* A number that dsp_select has checked. */
@@ -188,9 +193,5 @@ typedef struct {
 
 gboolean dsp_figure_stacks(DspFigure *figure, DspSelection *selection,
                            const DspStack *stack, GError **error);
-
-extern const DspPlotKind dsp_plot_scaling, dsp_plot_breakdown, dsp_plot_volume,
-    dsp_plot_memory, dsp_plot_crossover, dsp_plot_roofline, dsp_plot_score,
-    dsp_plot_pareto, dsp_plot_busbw;
 
 #endif

@@ -204,7 +204,7 @@ static gboolean fill_roofline(DspFigure *figure, GError **error) {
   static const char *const needed[] = {"samples_per_s", "mfu", "step_time_us",
                                        "sent_bytes_per_gpu", NULL};
   DspSelection selection;
-  const gboolean done = dsp_select(&selection, figure, needed, error) &&
+  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
                         fill_roofline_of(figure, &selection, error);
   dsp_selection_clear(&selection);
   return done;

@@ -131,7 +131,7 @@ static gboolean fill_score(DspFigure *figure, GError **error) {
   const char *by = figure->request->by ? figure->request->by : "kind";
   DspSelection selection;
   Score plot = {.figure = figure, .selection = &selection};
-  gboolean done = dsp_select(&selection, figure, needed, error);
+  gboolean done = dsp_figure_select(figure, &selection, needed, error);
   if (done) {
     dsp_factor_init(&plot.panels, &selection, by);
     done = plot.panels.values->len <= MOST_PANELS ||

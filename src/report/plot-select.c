@@ -17,21 +17,21 @@ static gboolean matches(const DspRecords *records, guint row,
   return g_strcmp0(text ? text : "", equals + 1) == 0;
 }
 
-static gboolean is_wanted(const DspFigure *figure, guint row) {
-  const GPtrArray *where = figure->request->where;
+static gboolean is_wanted(const DspRecords *records, const GPtrArray *where,
+                          guint row) {
   for (guint i = 0; where && i < where->len; i++)
-    if (!matches(figure->records, row, where->pdata[i]))
+    if (!matches(records, row, where->pdata[i]))
       return FALSE;
   return TRUE;
 }
 
-static gboolean check_conditions(const DspFigure *figure, GError **error) {
-  const GPtrArray *where = figure->request->where;
+static gboolean check_conditions(const DspRecords *records,
+                                 const GPtrArray *where, GError **error) {
   for (guint i = 0; where && i < where->len; i++) {
     const char *condition = where->pdata[i], *equals = strchr(condition, '=');
     g_autofree char *key =
         g_strndup(condition, equals ? (gsize)(equals - condition) : 0);
-    if (!equals || !dsp_records_has(figure->records, key)) {
+    if (!equals || !dsp_records_has(records, key)) {
       g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
                   "option '--where': '%s' is not KEY=VALUE with a key of the "
                   "files",
@@ -72,27 +72,31 @@ static gboolean add_row(DspSelection *selection, guint row,
   return check_numbers(records, row, keys, error);
 }
 
-static gboolean fail_empty(const DspFigure *figure, const char *const *keys,
+static gboolean fail_empty(const GPtrArray *where, const char *const *keys,
                            GError **error) {
   g_autofree char *list = g_strjoinv("', '", (char **)keys);
-  const gboolean where = figure->request->where && figure->request->where->len;
-  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
-              "nothing to draw as '%s': no row%s has '%s'", figure->kind->name,
-              where ? " that --where leaves" : "", list);
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "no row%s has '%s'",
+              where && where->len ? " that --where leaves" : "", list);
   return FALSE;
 }
 
-gboolean dsp_select(DspSelection *selection, const DspFigure *figure,
-                    const char *const *keys, GError **error) {
-  *selection =
-      (DspSelection){figure->records, g_array_new(FALSE, FALSE, sizeof(guint)),
-                     g_array_new(FALSE, FALSE, sizeof(guint))};
-  if (!check_conditions(figure, error))
+gboolean dsp_select(DspSelection *selection, const DspRecords *records,
+                    const GPtrArray *where, const char *const *keys,
+                    GError **error) {
+  *selection = (DspSelection){records, g_array_new(FALSE, FALSE, sizeof(guint)),
+                              g_array_new(FALSE, FALSE, sizeof(guint))};
+  if (!check_conditions(records, where, error))
     return FALSE;
-  for (guint i = 0; i < dsp_records_n(figure->records); i++)
-    if (is_wanted(figure, i) && !add_row(selection, i, keys, error))
+  for (guint i = 0; i < dsp_records_n(records); i++)
+    if (is_wanted(records, where, i) && !add_row(selection, i, keys, error))
       return FALSE;
-  return selection->rows->len || fail_empty(figure, keys, error);
+  return selection->rows->len || fail_empty(where, keys, error);
+}
+
+gboolean dsp_figure_select(const DspFigure *figure, DspSelection *selection,
+                           const char *const *keys, GError **error) {
+  return dsp_select(selection, figure->records, figure->request->where, keys,
+                    error);
 }
 
 void dsp_selection_clear(DspSelection *selection) {
@@ -138,17 +142,29 @@ static guint method_place(const char *value) {
 static gboolean is_number(const char *text, double *number) {
   char *end;
   *number = g_ascii_strtod(text, &end);
-  return end > text && (!*end || g_str_has_prefix(end, DSP_PLOT_DOT));
+  return end > text && !*end;
+}
+
+/* Of one key. */
+static int compare_parts(const char *one, const char *other) {
+  double x, y;
+  if (is_number(one, &x) && is_number(other, &y) && x != y)
+    return x < y ? -1 : 1;
+  return strcmp(one, other);
 }
 
 static gint compare_values(gconstpointer a, gconstpointer b) {
   const char *one = *(const char *const *)a, *other = *(const char *const *)b;
   const guint p = method_place(one), q = method_place(other);
-  double x, y;
   if (p != q)
     return p < q ? -1 : 1;
-  if (is_number(one, &x) && is_number(other, &y) && x != y)
-    return x < y ? -1 : 1;
+  g_auto(GStrv) ones = g_strsplit(one, DSP_PLOT_DOT, -1);
+  g_auto(GStrv) others = g_strsplit(other, DSP_PLOT_DOT, -1);
+  for (guint i = 0; ones[i] && others[i]; i++) {
+    const int order = compare_parts(ones[i], others[i]);
+    if (order)
+      return order;
+  }
   return strcmp(one, other);
 }
 
@@ -320,16 +336,15 @@ const char *dsp_select_axis(DspFigure *figure, const char *key) {
 static char *range_of(const DspSelection *selection, const char *key) {
   DspFactor factor;
   double number;
-  g_autoptr(GString) text = g_string_new(NULL);
   dsp_factor_init(&factor, selection, key);
-  const GPtrArray *values = factor.values;
-  const gboolean numbers = is_number(values->pdata[0], &number);
-  if (numbers && values->len > 1)
-    g_string_printf(text, "%s to %s", (char *)values->pdata[0],
-                    (char *)values->pdata[values->len - 1]);
-  for (guint i = 0; !text->len || (!numbers && i < values->len); i++)
-    g_string_append_printf(text, "%s%s", i ? DSP_PLOT_DOT : "",
-                           (char *)values->pdata[i]);
+  const guint n = factor.values->len;
+  const char *const *values = (const char *const *)factor.values->pdata;
+  g_autoptr(GString) text = g_string_new(values[0]);
+  if (n > 1 && is_number(values[0], &number))
+    g_string_append_printf(text, " to %s", values[n - 1]);
+  else
+    for (guint i = 1; i < n; i++)
+      g_string_append_printf(text, "%s%s", DSP_PLOT_DOT, values[i]);
   dsp_factor_clear(&factor);
   return g_strdup(text->str);
 }

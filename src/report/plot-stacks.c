@@ -410,7 +410,7 @@ static gboolean fill_breakdown(DspFigure *figure, GError **error) {
       .scale = 1e-3,
       .a_sample = TRUE};
   DspSelection selection;
-  const gboolean done = dsp_select(&selection, figure, needed, error) &&
+  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
                         dsp_figure_stacks(figure, &selection, &stack, error);
   dsp_selection_clear(&selection);
   return done;

@@ -26,7 +26,10 @@ typedef struct {
 
 /* All, ended by NULL. */
 extern const DspPlotKind *const dsp_plot_kinds[];
-extern const DspPlotKind dsp_plot_breakdown;
+/* One by one. */
+extern const DspPlotKind dsp_plot_scaling, dsp_plot_breakdown, dsp_plot_volume,
+    dsp_plot_memory, dsp_plot_crossover, dsp_plot_roofline, dsp_plot_score,
+    dsp_plot_pareto, dsp_plot_busbw;
 /* NULL if there is none of the name. */
 const DspPlotKind *dsp_plot_kind_find(const char *name);
 /* The usual one for such records. */
@@ -43,9 +46,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspFigure, dsp_figure_free)
 gboolean dsp_plot_check_file(const char *file, const char *option,
                              GError **error);
 
-/* Draws to `file`; what it is drawn from stays beside it, with .gp and .gp.csv for
- * the suffix. DSP_ERROR_EXTERNAL: gnuplot is missing or fails, or a file cannot
- * be written. */
+/* Draws to `file`; what it is drawn from stays beside it, with .gp and .gp.csv
+ * for the suffix. DSP_ERROR_EXTERNAL: gnuplot is missing or fails, or a file
+ * cannot be written. */
 gboolean dsp_figure_save(const DspFigure *figure, const char *file,
                          GError **error);
 /* Appends an SVG document; leaves no files. */

@@ -327,6 +327,14 @@ gboolean dsp_records_load(DspRecords *records, const char *path,
   return done;
 }
 
+gboolean dsp_records_load_all(DspRecords *records, char *const *paths,
+                              GError **error) {
+  for (; *paths; paths++)
+    if (!dsp_records_load(records, *paths, error))
+      return FALSE;
+  return TRUE;
+}
+
 void dsp_records_add(DspRecords *records, const DspTable *table) {
   g_autoptr(GString) text = g_string_new(NULL);
   dsp_csv_write(table, text);

@@ -16,6 +16,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspRecords, dsp_records_free)
  * position of what is wrong. */
 gboolean dsp_records_load(DspRecords *records, const char *path,
                           GError **error);
+/* The same with each of several (ended by NULL). */
+gboolean dsp_records_load_all(DspRecords *records, char *const *paths,
+                              GError **error);
 /* Adds the rows of a table as if it had been written and read. */
 void dsp_records_add(DspRecords *records, const DspTable *table);
 
