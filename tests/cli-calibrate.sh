@@ -8,9 +8,9 @@ log=$data/two-nodes.txt
 cd "$work" || exit 1
 
 # A log, and one in JSON; where they ran is in them, or is told.
-expect 0 '^# cluster  dgx-h100, fitted to 31 points of 1 cluster$' '' \
+expect 0 '^# cluster  dgx-h100, fitted to 31 points of 1 machine$' '' \
   calibrate dgx-h100 "$log"
-expect 0 '^# cluster  dgx-h100, fitted to 33 points of 1 cluster$' '' \
+expect 0 '^# cluster  dgx-h100, fitted to 33 points of 1 machine$' '' \
   calibrate dgx-h100 "$log" "$data/one-node.json"
 sed -n '/^ .*float/p' "$log" > bare.txt
 expect 2 '' "'--nodes' must say how many nodes ran, which bare.txt does not" \
@@ -23,7 +23,7 @@ expect 3 '' 'two-nodes.txt:7:1: lists 2 nodes, and not 3 as asked for' \
 
 # One process of an NCCL that is old, or unknown, tells little of small sizes.
 sed 's/22703/20804/' "$data/one-node.json" > old.json
-expect 0 'fitted to 1 point of 1 cluster' '' calibrate dgx-h100 old.json
+expect 0 'fitted to 1 point of 1 machine' '' calibrate dgx-h100 old.json
 
 # What it writes is a profile, and the same each time.
 expect 0 'Constants that the points determine' '' \
@@ -46,6 +46,31 @@ expect 0 '"schema": "dspsim.calibrate/1"' '' \
 
 expect 0 '"excluded": \[' '' \
   calibrate dgx-h100 "$log" --format json -x none
+
+# Kernels, for a profile that is found from any folder.
+mkdir sub
+{
+  printf '{"schema": "dspsim.measurements/1", "title": "t", "source": "s",\n'
+  printf ' "licence": "l", "points": ['
+  comma=
+  for bytes in 1 4 16 64 256 1024; do
+    printf '%s{"id": "%s", "kind": "memory", "gpu": "h100-sxm", "op": "norm",\n' \
+      "$comma" "$bytes"
+    printf '"bytes": %s000000, "fused": true, "dtype": "bf16", "time_us": %s}\n' \
+      "$bytes" "$bytes.5"
+    comma=,
+  done
+  echo ']}'
+} > norms.json
+expect 0 '^  h100-sxm  memory_kernels.norm.fused  *0\.[0-9]*  *0\.[0-9]* ' '' \
+  calibrate dgx-h100 norms.json -o sub/mine.json
+grep -q '"gpu": "mine-h100-sxm.json"' sub/mine.json ||
+  fail 'the profile names its GPU by more than a name'
+(cd / && dspsim predict "$tiny" "$work/sub/mine.json" -q) > out ||
+  fail 'the profile is not found from another folder'
+expect 0 '^  h100-sxm ' '' calibrate --leave-one-out norms.json
+expect 0 '^all,memory,all,6,' '' \
+  calibrate --leave-one-out norms.json --format csv
 
 # The answer is no.
 expect 1 '' 'no healthy point of dgx-h100 to calibrate to' \

@@ -62,7 +62,7 @@ struct DspCalibration {
   GArray *constants;       /* DspCalibratedConstant */
   GArray *free;            /* DspFreeConstant of each */
   GArray *before, *after;  /* DspScored */
-  guint clusters, training, skipped;
+  guint machines, training, skipped;
   gboolean folded; /* foretells parts of a GPU's kernels */
 };
 

@@ -327,7 +327,7 @@ gboolean dsp_calibration_gather(DspCalibration *c, const DspCalibrateJob *job,
   g_hash_table_unref(gather.taken);
   if (!done)
     return FALSE;
-  c->clusters = count_machines(c);
+  c->machines = count_machines(c);
   return c->training > 0 || job->mode == DSP_CALIBRATE_WITHOUT ||
          dsp_refuse(error, "no healthy point of %s to calibrate to",
                     job->cluster);

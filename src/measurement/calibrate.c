@@ -57,9 +57,9 @@ const GArray *dsp_calibration_points(const DspCalibration *c, gboolean after) {
   return after ? c->after : c->before;
 }
 
-guint dsp_calibration_training(const DspCalibration *c, guint *clusters,
+guint dsp_calibration_training(const DspCalibration *c, guint *machines,
                                guint *skipped) {
-  *clusters = c->clusters;
+  *machines = c->machines;
   *skipped = c->skipped;
   return c->training;
 }

@@ -62,10 +62,10 @@ guint dsp_calibration_fitted(const DspCalibration *calibration);
 /* The cluster's own points as predicted before and after (DspScored); owned. */
 const GArray *dsp_calibration_points(const DspCalibration *calibration,
                                      gboolean after);
-/* Points that were fitted to, the clusters that they are of, and points of
- * these clusters that could not be predicted. */
+/* Points that were fitted to, the clusters and GPUs that they are of, and
+ * points that could not be predicted. */
 guint dsp_calibration_training(const DspCalibration *calibration,
-                               guint *clusters, guint *skipped);
+                               guint *machines, guint *skipped);
 /* The profile, as it was. */
 const DspCluster *dsp_calibration_cluster(const DspCalibration *calibration);
 

@@ -92,7 +92,7 @@ static guint fill_machine(DspCalibrateAnswer *a, guint i, Both *all) {
     both_append(&both, dsp_calibration_points(c, FALSE),
                 dsp_calibration_points(c, TRUE));
     about.fitted = MAX(about.fitted, dsp_calibration_fitted(c));
-    about.training = dsp_calibration_training(c, &about.clusters, &skipped);
+    about.training = dsp_calibration_training(c, &about.machines, &skipped);
   }
   add_both(a->bands, &about, both.before, both.after);
   if (about.fitted)
@@ -197,13 +197,13 @@ static DspValue get_band(gconstpointer row, guint index) {
   return dsp_string(texts[index]);
 }
 
-enum { N, TRAINING, CLUSTERS, FITTED };
+enum { N, TRAINING, MACHINES, FITTED };
 
 static DspValue get_count(gconstpointer row, guint index) {
   const DspCalibrateBand *b = row;
   const guint counts[] = {[N] = b->before.n,
                           [TRAINING] = b->training,
-                          [CLUSTERS] = b->clusters,
+                          [MACHINES] = b->machines,
                           [FITTED] = b->fitted};
   return dsp_integer(counts[index]);
 }
@@ -226,7 +226,7 @@ static const DspColumn band_columns[] = {
     {NULL, "band", get_band, BAND},
     {NULL, "n", get_count, N},
     {NULL, "training_points", get_count, TRAINING},
-    {NULL, "training_clusters", get_count, CLUSTERS},
+    {NULL, "training_machines", get_count, MACHINES},
     {NULL, "constants_fitted", get_count, FITTED},
     {NULL, "median_ape_before", get_error, MEDIAN},
     {NULL, "mean_ape_before", get_error, MEAN},
@@ -322,14 +322,14 @@ void dsp_calibrate_tables_clear(DspCalibrateTables *t) {
 /* --- text ---------------------------------------------------------------- */
 
 static void add_training(const DspCalibrateAnswer *a, GString *out) {
-  guint clusters, skipped;
+  guint machines, skipped;
   const guint points =
-      dsp_calibration_training(calibration(a, 0), &clusters, &skipped);
+      dsp_calibration_training(calibration(a, 0), &machines, &skipped);
   g_string_append_printf(out,
                          "# cluster  %s, fitted to %u point%s of %u "
-                         "cluster%s",
-                         a->cluster, points, points == 1 ? "" : "s", clusters,
-                         clusters == 1 ? "" : "s");
+                         "machine%s",
+                         a->cluster, points, points == 1 ? "" : "s", machines,
+                         machines == 1 ? "" : "s");
   if (skipped)
     g_string_append_printf(out, ", %u skipped", skipped);
   g_string_append(out, "\n");

@@ -12,7 +12,7 @@ typedef struct {
   DspMeasuredKind kind;
   char *band; /* "all", "below 1 MiB", ... */
   DspScoreClass before, after;
-  guint training, clusters, fitted; /* points and clusters that the constants
+  guint training, machines, fitted; /* points and machines that the constants
                                        are from, constants that are fitted */
 } DspCalibrateBand;
 
