@@ -41,7 +41,9 @@ static void add_classes(const DspScoreAnswer *a, const DspStyle *style,
       dsp_grid_new(style, class_columns, G_N_ELEMENTS(class_columns));
   g_string_append_printf(out,
                          "#\n# Errors of %s points: |predicted / measured - 1|."
-                         " Bias above zero: too slow.\n",
+                         " Bias above zero: too slow.\n"
+                         "# Inside: of the interval in which 80 %% should "
+                         "be.\n",
                          a->trusts == DSP_TRUST_ALL ? "all" : a->trust);
   for (guint i = 0; i < a->kinds->len; i++) {
     const DspScoreClass *kind = class_at(a->kinds, i);
