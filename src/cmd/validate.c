@@ -130,6 +130,7 @@ static gboolean prepare(Case *c, const Options *options, const char *model,
       ((options->shrink || effort_of(c->task) > EASY) && !shrink(c, &o, error)))
     return FALSE;
   c->subject.job = c->task->job;
+  c->subject.backend = backend_names[options->backend];
   if (effort_of(c->task) <= POSSIBLE)
     return TRUE;
   g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
@@ -238,9 +239,8 @@ static gboolean check_here(DspValidateAnswer *answer, GError **error) {
 }
 
 /* Who runs plans: fills in what became of every row. */
-static const struct {
-  gboolean (*check)(DspValidateAnswer *answer, GError **error);
-} backends[] = {{check_here}, {dsp_validate_on_gpus}};
+static gboolean (*const backends[])(DspValidateAnswer *, GError **) = {
+    check_here, dsp_validate_on_gpus};
 
 static const char *const backend_names[] = {"cpu", "cuda", NULL};
 
@@ -277,16 +277,13 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
   g_autoptr(GPtrArray) cases = find_cases(invocation, error);
   if (!cases)
     return FALSE;
-  const Case *first = cases->pdata[0];
   DspValidateAnswer answer = {
-      .inputs = {.backend = backend_names[options->backend],
-                 .gpus = options->gpus ? options->gpus : DEFAULT_GPUS,
+      .inputs = {.gpus = options->gpus ? options->gpus : DEFAULT_GPUS,
                  .seed = options->seed ? (guint64)options->seed : 1,
-                 .fault = (DspFault)options->fault,
-                 .space = first->task->space},
+                 .fault = (DspFault)options->fault},
       .subjects = cases};
   const gboolean done =
-      backends[options->backend].check(&answer, error) &&
+      backends[options->backend](&answer, error) &&
       write_answer(invocation, &answer, error) && judge(&answer, error) &&
       (!options->measure || dsp_validate_measure(options->measure, error));
   g_free(answer.inputs.machine);

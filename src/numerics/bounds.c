@@ -6,10 +6,12 @@ double dsp_unit_roundoff(DspDtype dtype) {
   return dtype == DSP_DTYPE_BF16 ? 0x1p-9 : 0x1p-24;
 }
 
-double dsp_step_bound(const DspNoise *noise, int64_t n) {
+double dsp_step_error(const DspNoise *noise, int64_t n) {
   enum { STORED = 2 };
-  double sum = sqrt((double)(n + noise->ranks)) * 0x1p-24;
-  return DSP_BOUND_LAMBDA * (sum + STORED * dsp_unit_roundoff(noise->dtype));
+  double sum = dsp_unit_roundoff(DSP_DTYPE_FP32);
+  double store = dsp_unit_roundoff(noise->dtype);
+  return sqrt(
+      ((double)(n + noise->ranks) * sum * sum + STORED * store * store) / 3);
 }
 
 double dsp_relative_error(const double *a, const double *b, int64_t n) {

@@ -48,11 +48,17 @@ static gboolean is_sync(const DspSchedule *schedule, const DspStep *step) {
          step->exchange.collective != DSP_ALL_GATHER;
 }
 
+/* Whether the attention mixes the dimension that its tokens are sharded on. */
+static gboolean crosses(const DspSchedule *schedule, const DspStep *step) {
+  int dim = dsp_tensor_of(schedule, step->inputs[0])->layout.dim;
+  return dim >= 0 && step->op->over & (1u << dim);
+}
+
 /* The first round of which there is one before it that holds foreign keys. */
 static gboolean is_late_round(const DspSchedule *schedule,
                               const DspStep *step) {
-  (void)schedule;
-  return step->kind == DSP_STEP_ATTENTION && step->ring_round == 2;
+  return step->kind == DSP_STEP_ATTENTION && step->ring_round == 2 &&
+         (step->ring_confused || crosses(schedule, step));
 }
 
 static gboolean attends(const DspSchedule *schedule, const DspStep *step) {
@@ -63,12 +69,10 @@ static gboolean attends(const DspSchedule *schedule, const DspStep *step) {
 /* Where the sharded dimension is mixed, padding stands among the keys. */
 static gboolean attends_by_padding(const DspSchedule *schedule,
                                    const DspStep *step) {
-  if (!attends(schedule, step) || step->op->kind != DSP_OP_ATTENTION)
+  if (!attends(schedule, step) || step->op->kind != DSP_OP_ATTENTION ||
+      !crosses(schedule, step))
     return FALSE;
-  const DspTensor *t = dsp_tensor_of(schedule, step->inputs[0]);
-  const DspLayout l = t->layout;
-  if (l.dim < 0 || !(step->op->over & (1u << l.dim)))
-    return FALSE;
+  const DspLayout l = dsp_tensor_of(schedule, step->inputs[0])->layout;
   int64_t length = schedule->job.lengths.length[l.dim];
   return dsp_layout_part(l, length) * l.ranks > length;
 }

@@ -75,21 +75,21 @@ static double *grad(const Value *value, int64_t i) {
   return value->d + i * value->width;
 }
 
-/* An error of the relative size `bound`, of the number and of what is usual
+/* An error of the relative size `size`, of the number and of what is usual
  * around it. */
-static void disturb(const Walk *walk, double *x, int64_t n, double bound) {
+static void disturb(const Walk *walk, double *x, int64_t n, double size) {
   double square = 0;
   for (int64_t i = 0; i < n; i++)
     square += x[i] * x[i];
   double usual = n > 0 ? sqrt(square / (double)n) : 0;
   for (int64_t i = 0; i < n; i++)
-    x[i] += bound * (gsl_rng_uniform(walk->rng) < 0.5 ? -1 : 1) *
+    x[i] += size * (gsl_rng_uniform(walk->rng) < 0.5 ? -1 : 1) *
             MAX(fabs(x[i]), usual);
 }
 
 static void disturb_sum(const Walk *walk, double *x, int64_t n, int64_t terms) {
   if (walk->noise)
-    disturb(walk, x, n, dsp_step_bound(walk->noise, terms));
+    disturb(walk, x, n, dsp_step_error(walk->noise, terms));
 }
 
 static void finish(Walk *walk, Node node) {

@@ -173,24 +173,36 @@ static Truth *find_truth(DspValidator *validator, const DspPlan *plan,
   return truth;
 }
 
-static const Bound *find_bound(const DspValidator *validator, Truth *truth,
-                               int64_t ranks, GError **error) {
+/* Raises the bound to what one disturbed run tells. */
+static gboolean disturb(const DspValidator *validator, const Truth *truth,
+                        guint64 seed, Bound *bound, GError **error) {
   const DspReference *exact = truth->exact;
-  const DspNoise noise = {validator->job.dtype, ranks,
-                          validator->options.seed + 1};
-  for (guint i = 0; i < truth->bounds->len; i++)
-    if (g_array_index(truth->bounds, Bound, i).ranks == ranks)
-      return &g_array_index(truth->bounds, Bound, i);
+  const DspNoise noise = {validator->job.dtype, bound->ranks, seed};
   g_autoptr(DspReference) noisy =
       dsp_reference_new(truth->data, trains(validator), &noise, error);
   if (!noisy)
-    return NULL;
-  const Bound bound = {
-      ranks, dsp_relative_error(noisy->output, exact->output, exact->n_output),
-      dsp_relative_error(noisy->gradients, exact->gradients,
-                         exact->n_gradients)};
-  g_array_append_val(truth->bounds, bound);
-  return &g_array_index(truth->bounds, Bound, truth->bounds->len - 1);
+    return FALSE;
+  double forward =
+      dsp_relative_error(noisy->output, exact->output, exact->n_output);
+  double backward = dsp_relative_error(noisy->gradients, exact->gradients,
+                                       exact->n_gradients);
+  bound->forward = MAX(bound->forward, DSP_BOUND_LAMBDA * forward);
+  bound->backward = MAX(bound->backward, DSP_BOUND_LAMBDA * backward);
+  return TRUE;
+}
+
+static const Bound *find_bound(const DspValidator *validator, Truth *truth,
+                               int64_t ranks, GError **error) {
+  GArray *bounds = truth->bounds;
+  for (guint i = 0; i < bounds->len; i++)
+    if (g_array_index(bounds, Bound, i).ranks == ranks)
+      return &g_array_index(bounds, Bound, i);
+  Bound bound = {.ranks = ranks};
+  for (guint64 i = 1; i <= DSP_BOUND_RUNS; i++)
+    if (!disturb(validator, truth, validator->options.seed + i, &bound, error))
+      return NULL;
+  g_array_append_val(bounds, bound);
+  return &g_array_index(bounds, Bound, bounds->len - 1);
 }
 
 /* --- the run on one rank

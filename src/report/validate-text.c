@@ -22,7 +22,8 @@ static void add_line(GString *out, const DspStyle *style, const char *key,
 
 static void add_job(const DspValidateAnswer *answer, const DspStyle *style,
                     GString *out) {
-  const DspJob *job = &((const DspSubject *)answer->subjects->pdata[0])->job;
+  const DspSubject *subject = answer->subjects->pdata[0];
+  const DspJob *job = &subject->job;
   const DspValidateInputs *inputs = &answer->inputs;
   g_autofree char *fault =
       inputs->fault ? g_strdup_printf(", with a fault on purpose: %s",
@@ -32,7 +33,8 @@ static void add_job(const DspValidateAnswer *answer, const DspStyle *style,
       "%s, batch %" G_GINT64_FORMAT " a replica, %s, seed %" G_GUINT64_FORMAT
       ", on %s%s",
       dsp_mode_names[job->mode], job->batch, dsp_dtype_names[job->dtype],
-      inputs->seed, inputs->machine ? inputs->machine : inputs->backend, fault);
+      inputs->seed, inputs->machine ? inputs->machine : subject->backend,
+      fault);
   add_line(out, style, "job", text);
   add_line(out, style, "errors",
            "relative, of the output and of all gradients, to one rank in "
@@ -115,10 +117,16 @@ static void add_row(DspGrid *grid, const DspValidateRow *row) {
 static void add_plans(const DspSubject *subject, const DspStyle *style,
                       GString *out) {
   g_autoptr(DspGrid) grid = dsp_grid_new(style, columns, G_N_ELEMENTS(columns));
-  for (guint i = 0; i < subject->rows->len; i++)
-    if (!dsp_validate_row(subject, i)->skipped)
-      add_row(grid, dsp_validate_row(subject, i));
-  dsp_grid_print(grid, out);
+  gboolean any = FALSE;
+  for (guint i = 0; i < subject->rows->len; i++) {
+    const DspValidateRow *row = dsp_validate_row(subject, i);
+    if (row->skipped)
+      continue;
+    add_row(grid, row);
+    any = TRUE;
+  }
+  if (any)
+    dsp_grid_print(grid, out);
 }
 
 /* --- reasons -------------------------------------------------------------- */
@@ -161,10 +169,11 @@ static void add_sum(const DspValidateAnswer *answer, GString *out) {
   const DspOutcomes o = dsp_validate_outcomes(answer);
   g_string_append_printf(
       out,
-      "#\n# %u plans: %u passed, %u failed, %u differ as published, %u "
+      "#\n# %u plan%s: %u passed, %u failed, %u differ as published, %u "
       "skipped\n",
-      o.all, o.of[DSP_VERDICT_PASSED], o.of[DSP_VERDICT_FAILED],
-      o.of[DSP_VERDICT_DIFFERS], o.of[DSP_OUTCOME_SKIPPED]);
+      o.all, o.all == 1 ? "" : "s", o.of[DSP_VERDICT_PASSED],
+      o.of[DSP_VERDICT_FAILED], o.of[DSP_VERDICT_DIFFERS],
+      o.of[DSP_OUTCOME_SKIPPED]);
 }
 
 void dsp_validate_text(const DspReport *report, const DspStyle *style,

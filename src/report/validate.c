@@ -28,7 +28,17 @@ static const DspPlan *plan_of(gconstpointer row) {
   return &((const DspValidateRow *)row)->plan;
 }
 
-enum { MODEL, METHOD, VARIANT, RECOMPUTE, DTYPE, VERDICT, REASON, SKIPPED };
+enum {
+  MODEL,
+  METHOD,
+  VARIANT,
+  RECOMPUTE,
+  BACKEND,
+  DTYPE,
+  VERDICT,
+  REASON,
+  SKIPPED
+};
 
 static DspValue get_word(gconstpointer data, guint index) {
   const DspValidateRow *row = data;
@@ -39,6 +49,7 @@ static DspValue get_word(gconstpointer data, guint index) {
       [METHOD] = plan->method->name,
       [VARIANT] = plan->method->variants[plan->variant],
       [RECOMPUTE] = trains ? dsp_recompute_names[plan->recompute] : NULL,
+      [BACKEND] = row->subject->backend,
       [DTYPE] = dsp_dtype_names[job_of(row)->dtype],
       [VERDICT] =
           row->skipped ? NULL : dsp_verdict_names[row->validation.verdict],
@@ -110,6 +121,7 @@ static const DspColumn result_columns[] = {
     {NULL, "gpus", get_gpus, 0},
     {NULL, "recompute", get_word, RECOMPUTE},
     {NULL, "zero", get_zero, 0},
+    {NULL, "backend", get_word, BACKEND},
     {NULL, "dtype", get_word, DTYPE},
     {NULL, "forward_error", get_number, AT(forward_error)},
     {NULL, "forward_bound", get_number, AT(forward_bound)},
@@ -167,26 +179,32 @@ static const DspValidateInputs *inputs_of(gconstpointer row) {
   return &((const DspValidateTables *)row)->answer->inputs;
 }
 
-static const DspJob *any_job(gconstpointer row) {
-  const GPtrArray *subjects =
-      ((const DspValidateTables *)row)->answer->subjects;
-  return &subject_of(subjects->pdata[0])->job;
+static const DspSubject *any_subject(gconstpointer row) {
+  return ((const DspValidateTables *)row)->answer->subjects->pdata[0];
 }
 
-enum { GPUS, BACKEND, MACHINE, MODE, JOB_DTYPE, GUIDANCE, FAULT };
+static const DspJob *any_job(gconstpointer row) {
+  return &any_subject(row)->job;
+}
+
+enum { GPUS, MACHINE, MODE, JOB_DTYPE, GUIDANCE, FAULT };
 
 static DspValue get_input(gconstpointer row, guint index) {
   const DspValidateInputs *inputs = inputs_of(row);
   const DspJob *job = any_job(row);
   const char *const words[] = {
       [GPUS] = inputs->gpus,
-      [BACKEND] = inputs->backend,
       [MACHINE] = inputs->machine,
       [MODE] = dsp_mode_names[job->mode],
       [JOB_DTYPE] = dsp_dtype_names[job->dtype],
       [GUIDANCE] = dsp_guidance_names[job->guidance],
       [FAULT] = inputs->fault ? dsp_fault_names[inputs->fault] : NULL};
   return dsp_string(words[index]);
+}
+
+static DspValue get_backend(gconstpointer row, guint index) {
+  (void)index;
+  return dsp_string(any_subject(row)->backend);
 }
 
 static DspValue get_batch(gconstpointer row, guint index) {
@@ -211,7 +229,7 @@ static const DspColumn input_columns[] = {
     {NULL, "batch", get_batch, 0},
     {NULL, "dtype", get_input, JOB_DTYPE},
     {NULL, "guidance", get_input, GUIDANCE},
-    {NULL, "backend", get_input, BACKEND},
+    {NULL, "backend", get_backend, 0},
     {NULL, "machine", get_input, MACHINE},
     {NULL, "seed", get_seed, 0},
     {NULL, "fault", get_input, FAULT},

@@ -6,11 +6,11 @@
 
 #include "numerics/validate.h"
 #include "report/report.h"
-#include "search/enumerate.h"
 
 /* A model and what is computed with it. */
 typedef struct {
-  DspJob job; /* gpus: 0 */
+  DspJob job;          /* its gpus are those of the plans */
+  const char *backend; /* "cpu" */
   gboolean shrunk;
   GArray *rows; /* DspValidateRow */
 } DspSubject;
@@ -28,11 +28,10 @@ typedef struct {
 
 /* What was asked. */
 typedef struct {
-  const char *backend, *gpus; /* "cpu"; "2,3,4,8" */
-  char *machine;              /* that the backend ran on, or NULL */
+  const char *gpus; /* "2,3,4,8" */
+  char *machine;    /* that the backend ran on, or NULL */
   guint64 seed;
   DspFault fault;
-  DspPlanSpace space;
 } DspValidateInputs;
 
 /* All that is said. */
