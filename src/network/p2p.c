@@ -112,19 +112,34 @@ static GArray *uses_of(const DspNcclJob *job) {
              : dsp_uses_next(job);
 }
 
-/* Simple hands over whole chunks. In a node that is a step more, and the last
- * one is copied out of the buffer, twice as fast as it came; between nodes each
- * crosses the NIC before it is copied out. */
+/* Simple hands over whole chunks. Between nodes each crosses the NIC before it
+ * is copied out. In a node that is a step more, and the last one is copied out
+ * of the buffer, twice as fast as it came where peers share a channel's threads
+ * or the receiver fetches it (Ampere: paths.cc), else in no time
+ * (b200-vultr-1n8-sendrecv, 1 to 4 MiB). */
 static double hand_over(const DspNcclJob *job, double chunk, double rate) {
-  return job->nodes > 1 ? chunk / rate + chunk / job->cluster->nic_bandwidth
-                        : chunk / (2 * rate) + job->cluster->intra.step_simple;
+  if (job->nodes > 1)
+    return chunk / rate + chunk / job->cluster->nic_bandwidth;
+  const gboolean copied =
+      job->collective == DSP_ALL_TO_ALL || job->arch == DSP_NCCL_AMPERE;
+  return (copied ? chunk / (2 * rate) : 0) + job->cluster->intra.step_simple;
+}
+
+/* What a channel copies. One peer's lines of LL go as fast as chunks, but over
+ * all channels no faster than over one: 20 GB/s in b200-vultr-1n8-sendrecv, 15
+ * in a100-nv4-2-sendrecv-issue331. */
+static double copy_rate(const DspNcclJob *job, DspProtocol protocol) {
+  const double simple = dsp_nccl_transport(job)->p2p_channel_rate;
+  return job->collective == DSP_ALL_TO_ALL
+             ? dsp_nccl_copy_rate(job, protocol, simple)
+             : simple;
 }
 
 static void price_p2p(const DspNcclJob *job, DspPrice *price) {
   const gboolean all = job->collective == DSP_ALL_TO_ALL;
   const guint peers = all ? job->ranks - 1 : 1;
-  const double rate = dsp_nccl_copy_rate(
-      job, price->protocol, dsp_nccl_transport(job)->p2p_channel_rate);
+  const gboolean lines = !all && price->protocol == DSP_PROTOCOL_LL;
+  const double rate = copy_rate(job, price->protocol);
   const double message = (double)dsp_p2p_message(job);
   price->channels = dsp_p2p_channels(job);
   price->blocks =
@@ -136,7 +151,7 @@ static void price_p2p(const DspNcclJob *job, DspPrice *price) {
   price->uses = uses_of(job);
   price->latency = latency(job, peers);
   const DspLimits limits = {
-      .channels = job->bytes * rate / (part * queue),
+      .channels = lines ? rate : job->bytes * rate / (part * queue),
       .share = dsp_nccl_wire_share(job, price->protocol),
       .cap = crowd_cap(job, price->uses),
       .sharpness = job->nodes > 1 ? DSP_P2P_SHARPNESS
