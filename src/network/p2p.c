@@ -90,13 +90,23 @@ static guint host_pairs(const DspNcclJob *job) {
   return most;
 }
 
+/* On Ampere the receiver reads over NVLink what others have others write
+ * (paths.cc), which even one peer does not do at the links' rate
+ * (a100-1n8-sendrecv). */
+static gboolean is_fetched(const DspNcclJob *job) {
+  return job->nodes == 1 && job->arch == DSP_NCCL_AMPERE &&
+         dsp_nccl_has_nvlink(job);
+}
+
 /* Bytes/s where all send to all, which GPUs and NICs do not take as well as
  * streams. CPUs take it worse the more pairs there are. */
 static double crowd_cap(const DspNcclJob *job, const GArray *uses) {
   const double most = dsp_nccl_transport(job)->all_to_all_rate;
   const DspLink *nic;
-  if (job->collective != DSP_ALL_TO_ALL || most <= 0)
+  if (most <= 0)
     return INFINITY;
+  if (job->collective != DSP_ALL_TO_ALL)
+    return is_fetched(job) ? most : INFINITY;
   const double pairs =
       job->cluster->node_kind == DSP_NODE_PCIE ? MAX(1, host_pairs(job)) : 1;
   const double part = (job->ranks - 1.0) / job->ranks;
@@ -115,13 +125,12 @@ static GArray *uses_of(const DspNcclJob *job) {
 /* Simple hands over whole chunks. Between nodes each crosses the NIC before it
  * is copied out. In a node that is a step more, and the last one is copied out
  * of the buffer, twice as fast as it came where peers share a channel's threads
- * or the receiver fetches it (Ampere: paths.cc), else in no time
+ * or the receiver fetches it, else in no time
  * (b200-vultr-1n8-sendrecv, 1 to 4 MiB). */
 static double hand_over(const DspNcclJob *job, double chunk, double rate) {
   if (job->nodes > 1)
     return chunk / rate + chunk / job->cluster->nic_bandwidth;
-  const gboolean copied =
-      job->collective == DSP_ALL_TO_ALL || job->arch == DSP_NCCL_AMPERE;
+  const gboolean copied = job->collective == DSP_ALL_TO_ALL || is_fetched(job);
   return (copied ? chunk / (2 * rate) : 0) + job->cluster->intra.step_simple;
 }
 
