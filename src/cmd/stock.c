@@ -80,8 +80,8 @@ const GPtrArray *dsp_stock_clusters(const DspStock *stock) {
 /* --- models and clusters ------------------------------------------------- */
 
 DspModel *dsp_stock_model(DspStock *stock, const char *name, GError **error) {
-  DspModel *model = NULL;
-  for (const DspStock *s = stock; s && !model; s = s->base)
+  DspModel *model = g_hash_table_lookup(stock->models.named, name);
+  for (const DspStock *s = stock->base; s && !model; s = s->base)
     model = g_hash_table_lookup(s->models.named, name);
   return model ? model
                : shelf_add(&stock->models, g_strdup(name),
@@ -101,11 +101,11 @@ static DspCluster *cluster_new(const char *name, double price,
 
 DspCluster *dsp_stock_cluster(DspStock *stock, const char *name, double price,
                               const char *currency, GError **error) {
-  DspCluster *cluster = NULL;
   g_autofree char *key =
       currency ? g_strdup_printf("%s\n%.17g%s", name, price, currency)
                : g_strdup(name);
-  for (const DspStock *s = stock; s && !cluster; s = s->base)
+  DspCluster *cluster = g_hash_table_lookup(stock->clusters.named, key);
+  for (const DspStock *s = stock->base; s && !cluster; s = s->base)
     cluster = g_hash_table_lookup(s->clusters.named, key);
   return cluster ? cluster
                  : shelf_add(&stock->clusters, g_steal_pointer(&key),

@@ -102,10 +102,14 @@ static void do_task(gpointer data, gpointer user_data) {
   g_async_queue_push(threads->done, done);
 }
 
-static gboolean give(DspWorkers *workers, int64_t task) {
+static Done *done_new(int64_t task) {
   Done *done = g_new0(Done, 1);
   done->task = task;
-  g_thread_pool_push(((Threads *)workers)->pool, done, NULL);
+  return done;
+}
+
+static gboolean give(DspWorkers *workers, int64_t task) {
+  g_thread_pool_push(((Threads *)workers)->pool, done_new(task), NULL);
   return TRUE;
 }
 
