@@ -40,7 +40,7 @@ double dsp_memory_time(const DspGpu *gpu, DspMemoryOp op, double bytes,
                        gboolean fused);
 
 /* A VAE's decoder, whole, of so many FLOP (dsp_model_decode_flop): an estimate
- * that is right to within a factor of two. */
+ * that is right to within a factor of three. */
 double dsp_decode_time(const DspGpu *gpu, double flop, DspDtype dtype);
 
 /* Lower bounds that no kernel beats: FLOP over peak; bytes over bandwidth, less
