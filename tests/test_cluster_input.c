@@ -363,8 +363,8 @@ static const struct {
      "cluster.json:9:10: ", "must be ring, tree"},
     {"cluster.json", "\"300GB/s\"", "\"3000000GB/s\"",
      "cluster.json:9:10: ", "1 PB/s"},
-    {"cluster.json", "\"2.28\"", "\"228\"", "cluster.json:40:13: ",
-     "such as \"2.28\""},
+    {"cluster.json", "\"2.28\"", "\"228\"",
+     "cluster.json:40:13: ", "such as \"2.28\""},
     {"network.json", "\"channels\": 24", "\"channels\": 65",
      "network.json:9:14: ", "from 1 to 64"},
     {"network.json", "\"efficiency_ll\": 0.5", "\"efficiency_ll\": 1.5",
@@ -479,6 +479,68 @@ static void test_manual_keys(void) {
     }
 }
 
+/* The network of a column: its own name, or that of a generation of switches.
+ */
+static DspJson *network_of(const char *column) {
+  const char *const folders[] = {"hwprofiles/networks/%s.json",
+                                 "hwprofiles/networks/nvswitch-%s.json"};
+  const char *const name =
+      g_str_has_prefix(column, "Em ") ? column + 3 : column;
+  for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
+    g_auto(GStrv) parts = g_strsplit(folders[i], "%s", 2);
+    g_autofree char *file = g_strconcat(parts[0], name, parts[1], NULL);
+    g_autofree char *path = dsp_test_path(file);
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+      return dsp_json_load(path, NULL);
+  }
+  return NULL;
+}
+
+/* The value of a key, as the file writes it; "-" if there is none. */
+static char *value_of(const DspJson *json, const char *key) {
+  const cJSON *node =
+      cJSON_GetObjectItemCaseSensitive(dsp_json_root(json), key);
+  if (cJSON_IsObject(node))
+    node = cJSON_GetObjectItemCaseSensitive(node, "value");
+  return !node                  ? g_strdup("-")
+         : cJSON_IsString(node) ? g_strdup(cJSON_GetStringValue(node))
+                                : g_strdup_printf("%g", node->valuedouble);
+}
+
+static void check_row(GPtrArray *networks, char **cells) {
+  for (guint i = 0; i < networks->len; i++) {
+    g_autofree char *value = value_of(networks->pdata[i], cells[0] + 4);
+    DSP_CHECK_STRING(cells[i + 1], value);
+  }
+}
+
+/* The constants that the manual lists are those of the files. */
+static void test_manual_constants(void) {
+  g_autofree char *text = manual();
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_autoptr(GPtrArray) networks =
+      g_ptr_array_new_with_free_func((GDestroyNotify)dsp_json_free);
+  guint rows = 0;
+  for (guint i = 0; lines[i]; i++) {
+    g_auto(GStrv) cells = g_strsplit(lines[i], " Ta ", -1);
+    const guint n = g_strv_length(cells);
+    if (g_str_equal(lines[i], ".El"))
+      g_ptr_array_set_size(networks, 0);
+    if (g_strcmp0(cells[0], ".It Em network") == 0)
+      for (guint c = 1; c < n; c++) {
+        DspJson *json = network_of(cells[c]);
+        DSP_CHECK(json, "no network %s", cells[c]);
+        if (json)
+          g_ptr_array_add(networks, json);
+      }
+    else if (networks->len > 0 && n == networks->len + 1) {
+      check_row(networks, cells);
+      rows++;
+    }
+  }
+  DSP_CHECK(rows > 60, "%u rows", rows);
+}
+
 /* The manual's example is a cluster. */
 static void test_manual_example(void) {
   g_autofree char *text = manual(), *folder = make_folder();
@@ -509,6 +571,7 @@ CU_TestInfo input_tests[] = {
     {"truncated", test_truncated},
     {"unknown name", test_unknown_name},
     {"keys in the manual", test_manual_keys},
+    {"constants in the manual", test_manual_constants},
     {"example of the manual", test_manual_example},
     CU_TEST_INFO_NULL,
 };
