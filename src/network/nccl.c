@@ -281,21 +281,28 @@ static const double copy_shares[DSP_N_NCCL_ARCHS][DSP_N_PROTOCOLS] = {
 };
 
 /* A rank that gathers stores each line of LL twice, in its result and for the
- * next rank; one that adds reads its own part in the place of a store. The
- * shares above are those of gathering; what adds is faster by this, in the
- * reduce_scatter and all_reduce tables of the same. */
-#define LL_REDUCE_GAIN 1.2
+ * next rank; one that adds reads its own part in the place of a store. On the
+ * shares above, which are those of sends, in the tables of the same. */
+#define LL_GATHERS 0.9
+#define LL_ADDS    1.25
 
-static gboolean adds(const DspNcclJob *job) {
-  return job->collective == DSP_REDUCE_SCATTER ||
-         job->collective == DSP_ALL_REDUCE || job->collective == DSP_REDUCE;
+static double ll_factor(DspCollective collective) {
+  switch (collective) {
+  case DSP_ALL_TO_ALL:
+  case DSP_SENDRECV:
+    return 1;
+  case DSP_ALL_GATHER:
+  case DSP_BROADCAST:
+    return LL_GATHERS;
+  default:
+    return LL_ADDS;
+  }
 }
 
 double dsp_nccl_copy_rate(const DspNcclJob *job, DspProtocol protocol,
                           double simple) {
   const double rate = copy_shares[job->arch][protocol] * simple;
-  return protocol == DSP_PROTOCOL_LL && adds(job) ? LL_REDUCE_GAIN * rate
-                                                  : rate;
+  return protocol == DSP_PROTOCOL_LL ? ll_factor(job->collective) * rate : rate;
 }
 
 /* Thread blocks copy the first gigabytes over NVLink more slowly by up to this
