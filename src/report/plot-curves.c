@@ -78,13 +78,15 @@ static void add_points(Plot *plot, guint row) {
   }
 }
 
+static gboolean same_curve(const Point *one, const Point *other) {
+  return one->panel == other->panel && one->series == other->series;
+}
+
 static void mark_last(Plot *plot) {
-  for (guint i = 0; i < plot->points->len; i++) {
-    Point *p = point_at(plot, i);
-    const Point *next =
-        i + 1 < plot->points->len ? point_at(plot, i + 1) : NULL;
-    p->last = !next || next->panel != p->panel || next->series != p->series;
-  }
+  const guint n = plot->points->len;
+  for (guint i = 0; i < n; i++)
+    point_at(plot, i)->last =
+        i + 1 == n || !same_curve(point_at(plot, i), point_at(plot, i + 1));
 }
 
 /* The best y a unit of x where x is smallest. */
@@ -237,7 +239,7 @@ static void lay_out(Plot *plot) {
   const guint cell_height =
       PANEL_HEIGHT + FOOT + (n_facets > 1 || n_curves > 1 ? 24 : 10);
   const gboolean grid = n_facets > 1 && n_curves > 1;
-  plot->n_columns = grid ? n_facets : MIN(plot->n_panels, 3);
+  plot->n_columns = grid ? n_facets : CLAMP(plot->n_panels, 1, 3);
   plot->n_rows = (plot->n_panels - 1) / plot->n_columns + 1;
   DspFigure *figure = plot->figure;
   figure->width = plot->n_columns * cell_width;
@@ -379,22 +381,19 @@ static void fill(Plot *plot, const char *shown) {
   add_bars(plot);
 }
 
-gboolean dsp_figure_curves(DspFigure *figure, DspSelection *selection,
-                           const DspCurves *curves, GError **error) {
-  const DspPlotRequest *request = figure->request;
-  const char *by = request->by ? request->by : curves->by;
+static gboolean draw(DspFigure *figure, const DspSelection *selection,
+                     const DspCurves *curves, const char *x, GError **error) {
+  const char *by = figure->request->by ? figure->request->by : curves->by;
   Plot plot = {.figure = figure,
                .selection = selection,
                .curves = curves,
-               .x = request->x ? request->x : curves->x,
+               .x = x,
                .points = g_array_new(FALSE, TRUE, sizeof(Point))};
-  g_autofree char *shown = g_strconcat(by, ",", plot.x, NULL);
+  g_autofree char *shown = g_strconcat(by, ",", x, NULL);
   g_autofree char *free_keys = dsp_select_free_keys(selection, shown);
   dsp_factor_init(&plot.series, selection, by);
   dsp_factor_init(&plot.facets, selection, free_keys);
-  const gboolean fits =
-      plot.facets.values->len * curves->n_curves <= 2 * MOST_PANELS &&
-      plot.facets.values->len <= MOST_PANELS;
+  const gboolean fits = plot.facets.values->len <= MOST_PANELS;
   if (fits)
     fill(&plot, shown);
   g_free(plot.panels);
@@ -402,4 +401,14 @@ gboolean dsp_figure_curves(DspFigure *figure, DspSelection *selection,
   dsp_factor_clear(&plot.series);
   dsp_factor_clear(&plot.facets);
   return fits || dsp_select_fail(selection, free_keys, error);
+}
+
+gboolean dsp_figure_curves(DspFigure *figure, const DspSelection *selection,
+                           const DspCurves *curves, GError **error) {
+  const char *x = figure->request->x ? figure->request->x : curves->x;
+  DspSelection rows;
+  const gboolean done = dsp_select_more(&rows, selection, x, error) &&
+                        draw(figure, &rows, curves, x, error);
+  dsp_selection_clear(&rows);
+  return done;
 }

@@ -46,27 +46,25 @@ static const DspCurve memory_curves[] = {{.name = "peak memory of a GPU (GiB)",
 static const DspCurve busbw_curves[] = {
     {.name = "bus bandwidth (GB/s)", .unit = "GB/s", .value = busbw}};
 
+static const char *const rate_keys[] = {"samples_per_s", NULL};
+
 /* Not relative to GPUs where x is something else. */
-static gboolean fill_scaling(DspFigure *figure, GError **error) {
-  const char *x = figure->request->x ? figure->request->x : "gpus";
-  const char *const needed[] = {"method", "samples_per_s", x, NULL};
-  const gboolean gpus = strcmp(x, "gpus") == 0;
+static gboolean fill_scaling(DspFigure *figure, const DspSelection *selection,
+                             GError **error) {
+  const char *x = figure->request->x;
+  const gboolean gpus = !x || strcmp(x, "gpus") == 0;
   const DspCurves curves = {.what = gpus ? "Throughput and efficiency by method"
                                          : "Throughput by method",
                             .x = "gpus",
                             .by = "method",
                             .curves = scaling_curves,
                             .n_curves = gpus ? 2 : 1};
-  DspSelection selection;
-  const gboolean done =
-      dsp_figure_select(figure, &selection, needed + 1, error) &&
-      dsp_figure_curves(figure, &selection, &curves, error);
-  dsp_selection_clear(&selection);
-  return done;
+  return dsp_figure_curves(figure, selection, &curves, error);
 }
 
-const DspPlotKind dsp_plot_scaling = {
-    "scaling", "throughput and efficiency against GPUs", fill_scaling};
+const DspPlotKind dsp_plot_scaling = {"scaling",
+                                      "throughput and efficiency against GPUs",
+                                      rate_keys, fill_scaling};
 
 /* The collective and whatever else the rows differ in. */
 static char *series_of_prices(const DspSelection *selection) {
@@ -81,44 +79,38 @@ static char *series_of_prices(const DspSelection *selection) {
   return g_strdup(by->str);
 }
 
-static gboolean fill_busbw(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"bytes", "busbw_GBps", NULL};
-  DspSelection selection;
-  gboolean done = dsp_figure_select(figure, &selection, needed, error);
-  if (done) {
-    g_autofree char *by = series_of_prices(&selection);
-    const DspCurves curves = {.what = "Bus bandwidth by size",
-                              .x = "bytes",
-                              .by = by,
-                              .curves = busbw_curves,
-                              .n_curves = 1,
-                              .binary = !figure->request->x};
-    done = dsp_figure_curves(figure, &selection, &curves, error);
-  }
-  dsp_selection_clear(&selection);
-  return done;
+static const char *const busbw_keys[] = {"bytes", "busbw_GBps", NULL};
+
+static gboolean fill_busbw(DspFigure *figure, const DspSelection *selection,
+                           GError **error) {
+  g_autofree char *by = series_of_prices(selection);
+  const DspCurves curves = {.what = "Bus bandwidth by size",
+                            .x = "bytes",
+                            .by = by,
+                            .curves = busbw_curves,
+                            .n_curves = 1,
+                            .binary = !figure->request->x};
+  return dsp_figure_curves(figure, selection, &curves, error);
 }
 
-const DspPlotKind dsp_plot_busbw = {
-    "busbw", "bus bandwidth of collectives against size", fill_busbw};
+const DspPlotKind dsp_plot_busbw = {"busbw",
+                                    "bus bandwidth of collectives against size",
+                                    busbw_keys, fill_busbw};
 
 /* --- curves, or parts of bars -------------------------------------------- */
 
 /* Curves where the rows differ in x, else bars with their parts. */
-static gboolean fill_either(DspFigure *figure, const char *key,
+static gboolean fill_either(DspFigure *figure, const DspSelection *selection,
                             const DspCurves *curves, const DspStack *stack,
                             GError **error) {
   static const char *const gpus[] = {"gpus", NULL};
-  const char *const needed[] = {"samples_per_s", key, figure->request->x, NULL};
-  DspSelection selection;
-  gboolean done = dsp_figure_select(figure, &selection, needed, error);
-  if (done)
-    done = figure->request->x || dsp_select_varying(&selection, gpus)
-               ? dsp_figure_curves(figure, &selection, curves, error)
-               : dsp_figure_stacks(figure, &selection, stack, error);
-  dsp_selection_clear(&selection);
-  return done;
+  return figure->request->x || dsp_select_varying(selection, gpus)
+             ? dsp_figure_curves(figure, selection, curves, error)
+             : dsp_figure_stacks(figure, selection, stack, error);
 }
+
+static const char *const volume_keys[] = {"samples_per_s", "sent_bytes_per_gpu",
+                                          NULL};
 
 static const DspPart volume_parts[] = {
     {"volume.all_to_all", "all-to-all", 2},
@@ -129,7 +121,8 @@ static const DspPart volume_parts[] = {
     {"volume.broadcast", "broadcast", 7},
     {NULL}};
 
-static gboolean fill_volume(DspFigure *figure, GError **error) {
+static gboolean fill_volume(DspFigure *figure, const DspSelection *selection,
+                            GError **error) {
   static const DspCurves curves = {.what = "Communication volume by method",
                                    .x = "gpus",
                                    .by = "method",
@@ -140,11 +133,14 @@ static gboolean fill_volume(DspFigure *figure, GError **error) {
                                  .unit = "GiB",
                                  .parts = volume_parts,
                                  .scale = 1 / 1073741824.};
-  return fill_either(figure, "sent_bytes_per_gpu", &curves, &stack, error);
+  return fill_either(figure, selection, &curves, &stack, error);
 }
 
 const DspPlotKind dsp_plot_volume = {
-    "volume", "bytes that a GPU sends in a step", fill_volume};
+    "volume", "bytes that a GPU sends in a step", volume_keys, fill_volume};
+
+static const char *const memory_keys[] = {"samples_per_s", "peak_memory_bytes",
+                                          NULL};
 
 static const DspPart memory_parts[] = {{"memory.parameters", "parameters", 1},
                                        {"memory.gradients", "gradients", 6},
@@ -154,7 +150,8 @@ static const DspPart memory_parts[] = {{"memory.parameters", "parameters", 1},
                                        {"memory.workspace", "workspace", 0},
                                        {NULL}};
 
-static gboolean fill_memory(DspFigure *figure, GError **error) {
+static gboolean fill_memory(DspFigure *figure, const DspSelection *selection,
+                            GError **error) {
   static const DspCurves curves = {.what = "Peak memory by method",
                                    .x = "gpus",
                                    .by = "method",
@@ -166,8 +163,9 @@ static gboolean fill_memory(DspFigure *figure, GError **error) {
                                  .parts = memory_parts,
                                  .scale = 1 / 1073741824.,
                                  .limit = "memory_limit_bytes"};
-  return fill_either(figure, "peak_memory_bytes", &curves, &stack, error);
+  return fill_either(figure, selection, &curves, &stack, error);
 }
 
-const DspPlotKind dsp_plot_memory = {
-    "memory", "peak memory of a GPU against its limit", fill_memory};
+const DspPlotKind dsp_plot_memory = {"memory",
+                                     "peak memory of a GPU against its limit",
+                                     memory_keys, fill_memory};

@@ -159,15 +159,8 @@ static gboolean fill_selected(DspFigure *figure, const DspSelection *selection,
   return TRUE;
 }
 
-static gboolean fill_crossover(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"samples_per_s", NULL};
-  DspSelection selection;
-  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
-                        fill_selected(figure, &selection, error);
-  dsp_selection_clear(&selection);
-  return done;
-}
+static const char *const needed[] = {"samples_per_s", NULL};
 
 const DspPlotKind dsp_plot_crossover = {
     "crossover", "which method is the fastest, over GPUs and a dimension",
-    fill_crossover};
+    needed, fill_selected};

@@ -179,15 +179,8 @@ static gboolean fill_pareto_of(DspFigure *figure, const DspSelection *selection,
   return TRUE;
 }
 
-static gboolean fill_pareto(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"samples_per_s", "gpus", NULL};
-  DspSelection selection;
-  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
-                        fill_pareto_of(figure, &selection, error);
-  dsp_selection_clear(&selection);
-  return done;
-}
+static const char *const needed[] = {"samples_per_s", "gpus", NULL};
 
 const DspPlotKind dsp_plot_pareto = {
     "pareto", "time against cost, and the plans that nothing beats in both",
-    fill_pareto};
+    needed, fill_pareto_of};

@@ -44,7 +44,7 @@ struct DspFigure {
  * with empty ones (" " for ""). Lives as long as the figure. */
 const char *dsp_figure_text(DspFigure *figure, const char *text);
 const char *dsp_figure_format(DspFigure *figure, const char *format, ...)
-    G_GNUC_PRINTF(2, 3);
+    __attribute__((format(printf, 2, 3)));
 /* The header of the table (ended by NULL), then each row of it. The last two
  * columns, "title" and "inputs", are added. */
 void dsp_figure_columns(DspFigure *figure, const char *const *keys);
@@ -61,11 +61,11 @@ void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
 /* --- rows ---------------------------------------------------------------- */
 
 /* The rows of a picture. */
-typedef struct {
+struct DspSelection {
   const DspRecords *records;
   GArray *rows;    /* guint: those that --where leaves and that can run */
   GArray *refused; /* guint: those that cannot */
-} DspSelection;
+};
 
 /* Rows that have a value of each of `keys` (ended by NULL), which are numbers,
  * and meet the conditions ("KEY=VALUE") of `where` (or NULL). DSP_ERROR_USAGE
@@ -73,10 +73,11 @@ typedef struct {
 gboolean dsp_select(DspSelection *selection, const DspRecords *records,
                     const GPtrArray *where, const char *const *keys,
                     GError **error);
-/* As the figure's request has it. */
-gboolean dsp_figure_select(const DspFigure *figure, DspSelection *selection,
-                           const char *const *keys, GError **error);
 void dsp_selection_clear(DspSelection *selection);
+
+/* The same for rows of `selection` and one more key. */
+gboolean dsp_select_more(DspSelection *more, const DspSelection *selection,
+                         const char *key, GError **error);
 
 /* A number that dsp_select has checked. */
 double dsp_select_number(const DspSelection *selection, guint row,
@@ -174,7 +175,7 @@ typedef struct {
   gboolean binary; /* x are bytes */
 } DspCurves;
 
-gboolean dsp_figure_curves(DspFigure *figure, DspSelection *selection,
+gboolean dsp_figure_curves(DspFigure *figure, const DspSelection *selection,
                            const DspCurves *curves, GError **error);
 
 /* Parts of bars, drawn by bars.gp. */
@@ -191,7 +192,7 @@ typedef struct {
   const char *limit;    /* key of a line across the bar, or NULL */
 } DspStack;
 
-gboolean dsp_figure_stacks(DspFigure *figure, DspSelection *selection,
+gboolean dsp_figure_stacks(DspFigure *figure, const DspSelection *selection,
                            const DspStack *stack, GError **error);
 
 #endif

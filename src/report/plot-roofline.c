@@ -200,16 +200,9 @@ static gboolean fill_roofline_of(DspFigure *figure,
   return TRUE;
 }
 
-static gboolean fill_roofline(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"samples_per_s", "mfu", "step_time_us",
-                                       "sent_bytes_per_gpu", NULL};
-  DspSelection selection;
-  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
-                        fill_roofline_of(figure, &selection, error);
-  dsp_selection_clear(&selection);
-  return done;
-}
+static const char *const needed[] = {"samples_per_s", "mfu", "step_time_us",
+                                     "sent_bytes_per_gpu", NULL};
 
 const DspPlotKind dsp_plot_roofline = {
-    "roofline", "work for each byte sent, under peak and bandwidth",
-    fill_roofline};
+    "roofline", "work for each byte sent, under peak and bandwidth", needed,
+    fill_roofline_of};

@@ -125,24 +125,21 @@ static void fill_score_of(Score *plot) {
     add_score_panel(plot, i);
 }
 
-static gboolean fill_score(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"measured", "predicted", NULL};
+static const char *const needed[] = {"measured", "predicted", NULL};
+
+static gboolean fill_score(DspFigure *figure, const DspSelection *selection,
+                           GError **error) {
   enum { MOST_PANELS = 12 };
   const char *by = figure->request->by ? figure->request->by : "kind";
-  DspSelection selection;
-  Score plot = {.figure = figure, .selection = &selection};
-  gboolean done = dsp_figure_select(figure, &selection, needed, error);
-  if (done) {
-    dsp_factor_init(&plot.panels, &selection, by);
-    done = plot.panels.values->len <= MOST_PANELS ||
-           dsp_select_fail(&selection, by, error);
-    if (done)
-      fill_score_of(&plot);
-    dsp_factor_clear(&plot.panels);
-  }
-  dsp_selection_clear(&selection);
-  return done;
+  Score plot = {.figure = figure, .selection = selection};
+  dsp_factor_init(&plot.panels, selection, by);
+  const gboolean fits = plot.panels.values->len <= MOST_PANELS;
+  if (fits)
+    fill_score_of(&plot);
+  dsp_factor_clear(&plot.panels);
+  return fits || dsp_select_fail(selection, by, error);
 }
 
 const DspPlotKind dsp_plot_score = {
-    "score", "predicted against measured, a panel for each kind", fill_score};
+    "score", "predicted against measured, a panel for each kind", needed,
+    fill_score};

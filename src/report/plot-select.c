@@ -93,15 +93,21 @@ gboolean dsp_select(DspSelection *selection, const DspRecords *records,
   return selection->rows->len || fail_empty(where, keys, error);
 }
 
-gboolean dsp_figure_select(const DspFigure *figure, DspSelection *selection,
-                           const char *const *keys, GError **error) {
-  return dsp_select(selection, figure->records, figure->request->where, keys,
-                    error);
-}
-
 void dsp_selection_clear(DspSelection *selection) {
   g_clear_pointer(&selection->rows, g_array_unref);
   g_clear_pointer(&selection->refused, g_array_unref);
+}
+
+gboolean dsp_select_more(DspSelection *more, const DspSelection *selection,
+                         const char *key, GError **error) {
+  const char *const keys[] = {key, NULL};
+  *more = (DspSelection){selection->records,
+                         g_array_new(FALSE, FALSE, sizeof(guint)),
+                         g_array_copy(selection->refused)};
+  for (guint i = 0; i < selection->rows->len; i++)
+    if (!add_row(more, dsp_select_row(selection->rows, i), keys, error))
+      return FALSE;
+  return more->rows->len || fail_empty(NULL, keys, error);
 }
 
 double dsp_select_number(const DspSelection *selection, guint row,

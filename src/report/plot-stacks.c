@@ -365,7 +365,7 @@ static char *groups_of(const DspSelection *selection, const DspFigure *figure,
   return x ? g_strconcat(x, *rest ? "," : "", rest, NULL) : g_strdup(rest);
 }
 
-gboolean dsp_figure_stacks(DspFigure *figure, DspSelection *selection,
+gboolean dsp_figure_stacks(DspFigure *figure, const DspSelection *selection,
                            const DspStack *stack, GError **error) {
   const char *by = figure->request->by ? figure->request->by : "method";
   g_autofree char *groups = groups_of(selection, figure, by);
@@ -399,9 +399,11 @@ static const DspPart time_parts[] = {
     {"launch_idle_us", "waiting for the CPU", 0},
     {NULL}};
 
-static gboolean fill_breakdown(DspFigure *figure, GError **error) {
-  static const char *const needed[] = {"samples_per_s", "step_time_us",
-                                       "compute_us", NULL};
+static const char *const needed[] = {"samples_per_s", "step_time_us",
+                                     "compute_us", NULL};
+
+static gboolean fill_breakdown(DspFigure *figure, const DspSelection *selection,
+                               GError **error) {
   static const DspStack stack = {
       .what = "Where the time of a sample goes",
       .axis = "milliseconds a sample (all GPUs together)",
@@ -409,13 +411,9 @@ static gboolean fill_breakdown(DspFigure *figure, GError **error) {
       .parts = time_parts,
       .scale = 1e-3,
       .a_sample = TRUE};
-  DspSelection selection;
-  const gboolean done = dsp_figure_select(figure, &selection, needed, error) &&
-                        dsp_figure_stacks(figure, &selection, &stack, error);
-  dsp_selection_clear(&selection);
-  return done;
+  return dsp_figure_stacks(figure, selection, &stack, error);
 }
 
 const DspPlotKind dsp_plot_breakdown = {
     "breakdown", "compute, exposed communication by collective, launch idle",
-    fill_breakdown};
+    needed, fill_breakdown};

@@ -103,6 +103,16 @@ void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
   g_array_append_val(figure->parts, part);
 }
 
+static gboolean fill(DspFigure *figure, GError **error) {
+  const DspPlotKind *kind = figure->kind;
+  DspSelection selection;
+  const gboolean done = dsp_select(&selection, figure->records,
+                                   figure->request->where, kind->keys, error) &&
+                        kind->fill(figure, &selection, error);
+  dsp_selection_clear(&selection);
+  return done;
+}
+
 DspFigure *dsp_figure_new(const DspPlotKind *kind, const DspRecords *records,
                           const DspPlotRequest *request, GError **error) {
   DspFigure *figure = g_new0(DspFigure, 1);
@@ -114,7 +124,7 @@ DspFigure *dsp_figure_new(const DspPlotKind *kind, const DspRecords *records,
   figure->parts = g_array_new(FALSE, FALSE, sizeof(DspBarPart));
   figure->cells = g_ptr_array_new_with_free_func(g_free);
   figure->texts = g_string_chunk_new(1024);
-  if (!kind->fill(figure, error))
+  if (!fill(figure, error))
     g_clear_pointer(&figure, dsp_figure_free);
   return figure;
 }

@@ -8,6 +8,7 @@
 #include "report/records.h"
 
 typedef struct DspFigure DspFigure;
+typedef struct DspSelection DspSelection; /* rows */
 
 /* What is asked of a picture. NULL: the usual. */
 typedef struct {
@@ -19,9 +20,11 @@ typedef struct {
 
 typedef struct {
   const char *name, *summary;
-  /* Fills the figure. DSP_ERROR_USAGE: the records have no such rows, or rows
-   * that cannot be told apart; DSP_ERROR_INPUT: what is no number. */
-  gboolean (*fill)(DspFigure *figure, GError **error);
+  const char *const *keys; /* of numbers that a row must have; ended by NULL */
+  /* Fills the figure with rows that have them. DSP_ERROR_USAGE: rows that
+   * cannot be told apart, or have not what was asked for. */
+  gboolean (*fill)(DspFigure *figure, const DspSelection *selection,
+                   GError **error);
 } DspPlotKind;
 
 /* All, ended by NULL. */
@@ -35,7 +38,8 @@ const DspPlotKind *dsp_plot_kind_find(const char *name);
 /* The usual one for such records. */
 const DspPlotKind *dsp_plot_kind_for(const DspRecords *records);
 
-/* The arguments are borrowed. Free with dsp_figure_free. */
+/* The arguments are borrowed. DSP_ERROR_USAGE: no row has what is drawn;
+ * DSP_ERROR_INPUT: what is no number. Free with dsp_figure_free. */
 DspFigure *dsp_figure_new(const DspPlotKind *kind, const DspRecords *records,
                           const DspPlotRequest *request, GError **error);
 void dsp_figure_free(DspFigure *figure);
