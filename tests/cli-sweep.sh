@@ -91,6 +91,19 @@ rows sweep.csv chosen method step_time_us speedup_vs_best_embedded |
   sed -n 's/^true //p' | sort > sweep.best
 same compare.best sweep.best 'compare has other figures'
 
+# Options of every type can be varied, and given besides.
+dspsim predict "$tiny" --sp 4 -g 4 --dim T=16 --dim S=128 --price 2USD -i \
+  --every-rank --attention fa2 --format csv > predict.csv
+dspsim sweep "$tiny" --dim S=128 -V price=2USD -V sp=4 -V gpus=4 -V dim.T=16 \
+  --method dsp -i --every-rank -V attention=FA2 > sweep.csv
+for column in step_time_us cost_per_1k_samples interval.p10_us interval.p90_us \
+  dims.S; do
+  test "$(rows predict.csv $column)" = "$(rows sweep.csv $column)" ||
+    fail "$column: $(rows predict.csv $column) $(rows sweep.csv $column)"
+done
+expect 0 '720x1280, 480x640' '' sweep -n -m wan2.1-t2v-1.3b --frames 81 \
+  -V size=720x1280,480x640
+
 # Dimensions of all models; what makes no sense has a row that says so.
 expect 0 . '' sweep --method dsp -V "model=$tiny,llama-2-7b"
 test "$(rows out model dims.T dims.X | tail -n +2 | paste -s -d '|')" = \

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "measurement/spread.h"
 #include "search/choose.h"
 #include "search/compare.h"
 #include <string.h>
@@ -26,6 +27,7 @@ struct DspSweepCells {
   GArray *settings; /* Setting: of all cells */
   GArray *varied;   /* Setting without text: of each parameter */
   DspStock *stock;
+  DspResiduals *residuals; /* that intervals are from, or NULL */
   DspSweepTable *table;
   GArray *options; /* DspSweepFact: the settings, for the document */
   GArray *files;   /* DspSweepFact */
@@ -311,6 +313,8 @@ static void add_json(DspSweepCells *cells, const char *name,
 }
 
 static void keep_files(DspSweepCells *cells) {
+  if (cells->residuals)
+    add_file(cells, DSP_RESIDUALS_NAME, cells->residuals->sha256);
   const GPtrArray *models = dsp_stock_models(cells->stock);
   const GPtrArray *clusters = dsp_stock_clusters(cells->stock);
   for (guint i = 0; i < models->len; i++) {
@@ -357,9 +361,12 @@ static gboolean fill(DspSweepCells *cells, GError **error) {
   cells->plans = plans_of(cells);
   if (!keep_settings(cells, error) || !check_values(cells, error))
     return FALSE;
+  if (q->interval &&
+      !(cells->residuals = dsp_residuals_load(DSP_RESIDUALS_NAME, error)))
+    return FALSE;
   keep_files(cells);
-  cells->table =
-      dsp_sweep_table_new(cells->grid, dsp_stock_models(cells->stock));
+  cells->table = dsp_sweep_table_new(
+      cells->grid, dsp_stock_models(cells->stock), q->interval);
   return TRUE;
 }
 
@@ -382,6 +389,7 @@ void dsp_sweep_cells_free(DspSweepCells *cells) {
     return;
   dsp_sweep_table_free(cells->table);
   dsp_stock_free(cells->stock);
+  g_free(cells->residuals);
   g_array_unref(cells->files);
   g_array_unref(cells->options);
   g_array_unref(cells->varied);
@@ -404,6 +412,7 @@ void dsp_sweep_cells_header(const DspSweepCells *cells, GString *out) {
 struct DspSweepWorker {
   const DspSweepCells *cells;
   DspStock *stock;
+  const DspTask *task; /* of the cell, NULL: it makes no sense */
   int64_t cell;
   GString *out;
 };
@@ -425,10 +434,14 @@ void dsp_sweep_worker_free(DspSweepWorker *worker) {
 static void add_row(const DspSweepWorker *worker, const DspResult *result,
                     const char *reason) {
   const DspSweepCells *cells = worker->cells;
-  const DspSweepRow row = {.result = result ? *result : (DspResult){NULL},
-                           .table = cells->table,
-                           .cell = worker->cell,
-                           .reason = reason};
+  DspSweepRow row = {
+      .table = cells->table, .cell = worker->cell, .reason = reason};
+  if (result)
+    row.result = *result;
+  if (cells->residuals && result && result->prediction->feasible)
+    row.result.interval = dsp_interval_of_plan(
+        result->job, &result->prediction->plan, worker->task->prices,
+        &worker->task->sim, cells->residuals);
   dsp_sweep_row(&row, &dsp_sweep_formats[cells->question->format], worker->out);
 }
 
@@ -481,6 +494,7 @@ void dsp_sweep_worker_rows(DspSweepWorker *worker, int64_t cell, GString *out) {
   worker->out = out;
   g_autoptr(DspTask) task =
       task_new(worker->cells, worker->stock, cell, &error);
+  worker->task = task;
   if (!task)
     add_row(worker, NULL, error->message);
   else if (worker->cells->plans == DSP_ROWS_ONE)

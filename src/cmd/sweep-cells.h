@@ -19,7 +19,7 @@ typedef struct {
   const DspJobOptions *job;
   char *const *operands;
   const GPtrArray *vary; /* char *: of dsp_sweep_grid_new */
-  gboolean zip;
+  gboolean zip, interval;
   int plans;  /* DspSweepPlans, or -1: one where there is a method, else best */
   int format; /* of dsp_sweep_formats */
 } DspSweepQuestion;

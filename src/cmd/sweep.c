@@ -14,7 +14,7 @@ typedef struct {
   DspJobOptions job;
   DspOutputOptions output;
   GPtrArray *vary;
-  gboolean zip, resume, dry_run;
+  gboolean zip, interval, resume, dry_run;
   int plans, progress;
   int64_t jobs;
   DspShard shard; /* of 0: all cells */
@@ -53,6 +53,8 @@ static const DspOption sweep_options[] = {
      "values side by side, not every combination", NULL, NULL},
     {"plans", 0, &dsp_option_enum, AT(plans), "WHICH", "of a cell have a row",
      "one if there is a method, else best", dsp_sweep_plans_names},
+    {"interval", 'i', &dsp_option_flag, AT(interval), NULL,
+     "between what the step times likely are", NULL, NULL},
     {"dry-run", 'n', &dsp_option_flag, AT(dry_run), NULL,
      "show the grid and predict nothing", NULL, NULL},
     {"jobs", 'j', &dsp_option_count, AT(jobs), "N", "threads",
@@ -281,6 +283,7 @@ static gboolean run(const DspInvocation *invocation, GError **error) {
       invocation->operands,
       options->vary,
       options->zip,
+      options->interval,
       options->plans,
       format < 0 ? dsp_sweep_format_of_file(path_of(options)) : format};
   if (!is_right(options, error))

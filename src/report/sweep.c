@@ -116,12 +116,14 @@ static gboolean all_whole(const GPtrArray *values) {
 }
 
 DspSweepTable *dsp_sweep_table_new(const DspSweepGrid *grid,
-                                   const GPtrArray *models) {
+                                   const GPtrArray *models, gboolean interval) {
   DspSweepTable *table = g_new0(DspSweepTable, 1);
   table->grid = grid;
   table->whole = g_new(gboolean, grid->varied->len);
   table->dims = dims_of(models);
   table->prediction = dsp_result_table(models->pdata[0], TRUE);
+  if (interval)
+    dsp_result_table_add_interval(table->prediction);
   table->row = dsp_table_new(cell_columns);
   for (guint i = 0; i < grid->varied->len; i++) {
     const DspVaried *varied = dsp_sweep_grid_varied(grid, i);

@@ -34,9 +34,10 @@ typedef struct {
 } DspSweepRow;
 
 /* The columns for these models (DspModel): every dimension that one of them
- * has. Grid and models must outlive it. Free with dsp_sweep_table_free. */
+ * has, and with `interval` those of intervals. Grid and models must outlive it.
+ * Free with dsp_sweep_table_free. */
 DspSweepTable *dsp_sweep_table_new(const DspSweepGrid *grid,
-                                   const GPtrArray *models);
+                                   const GPtrArray *models, gboolean interval);
 void dsp_sweep_table_free(DspSweepTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspSweepTable, dsp_sweep_table_free)
 
