@@ -93,6 +93,7 @@ void dsp_print_results(const char *folder, guint n) {
  */
 
 typedef struct {
+  const char *command; /* what each process does */
   const char *cases, *folder;
   guint timeout;
   gint64 ranks; /* of the present size */
@@ -125,7 +126,7 @@ static void become_worker(const Launch *l, gint64 rank) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
     _exit(EXIT_FAILURE);
-  execl("/proc/self/exe", "dspsim-cuda", "worker", l->cases, l->folder, first,
+  execl("/proc/self/exe", "dspsim-cuda", l->command, l->cases, l->folder, first,
         timeout, number, ranks, NULL);
   _exit(EXIT_FAILURE);
 }
@@ -240,17 +241,22 @@ static guint first_due(const Launch *l, const GPtrArray *cases) {
   return i;
 }
 
-static void run_size(Launch *l, const GPtrArray *cases) {
+/* Starts the processes and waits for them; why they have not ended well. */
+static char *run_once(Launch *l) {
   l->children = g_new0(pid_t, (gsize)l->ranks);
+  char *failure = start(l) ? wait_for_all(l) : g_strdup(g_strerror(errno));
+  end_all(l);
+  g_clear_pointer(&l->children, g_free);
+  return failure;
+}
+
+static void run_size(Launch *l, const GPtrArray *cases) {
   while ((l->first = first_due(l, cases)) < cases->len && !interrupted) {
-    g_autofree char *failure =
-        start(l) ? wait_for_all(l) : g_strdup(g_strerror(errno));
-    end_all(l);
+    g_autofree char *failure = run_once(l);
     guint stopped = first_due(l, cases);
     if (stopped < cases->len)
       add_error(l->folder, stopped, failure ? failure : "no result");
   }
-  g_clear_pointer(&l->children, g_free);
 }
 
 static gboolean comes_first(const GPtrArray *cases, guint i) {
@@ -260,7 +266,11 @@ static gboolean comes_first(const GPtrArray *cases, guint i) {
   return TRUE;
 }
 
-static void remove_folder(const char *folder) {
+char *dsp_folder_new(GError **error) {
+  return g_dir_make_tmp("dspsim-cuda-XXXXXX", error);
+}
+
+void dsp_folder_remove(const char *folder) {
   g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
   const char *name;
   while (files && (name = g_dir_read_name(files))) {
@@ -270,9 +280,23 @@ static void remove_folder(const char *folder) {
   g_rmdir(folder);
 }
 
-static void run_cases(const GPtrArray *cases, Launch *l) {
+static void take_signals(void) {
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);
+}
+
+char *dsp_launch_bench(const char *folder, int ranks, guint timeout) {
+  Launch l = {.command = "bench",
+              .cases = "-",
+              .folder = folder,
+              .timeout = timeout,
+              .ranks = ranks};
+  take_signals();
+  return run_once(&l);
+}
+
+static void run_cases(const GPtrArray *cases, Launch *l) {
+  take_signals();
   for (guint i = 0; i < cases->len && !interrupted; i++)
     if (comes_first(cases, i)) {
       l->ranks = ranks_of(cases, i);
@@ -290,16 +314,16 @@ int dsp_launch(const char *file, guint timeout) {
     return EXIT_SUCCESS;
   }
   g_autoptr(GPtrArray) cases = dsp_cases_load(file, &error);
-  g_autofree char *folder =
-      cases ? g_dir_make_tmp("dspsim-cuda-XXXXXX", &error) : NULL;
+  g_autofree char *folder = cases ? dsp_folder_new(&error) : NULL;
   if (!folder) {
     fprintf(stderr, "dspsim-cuda: %s\n", error->message);
     return EXIT_FAILURE;
   }
-  Launch l = {.cases = file, .folder = folder, .timeout = timeout};
+  Launch l = {
+      .command = "worker", .cases = file, .folder = folder, .timeout = timeout};
   run_cases(cases, &l);
   if (!interrupted)
     dsp_print_results(folder, cases->len);
-  remove_folder(folder);
+  dsp_folder_remove(folder);
   return interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -11,6 +11,14 @@
  * are run by new processes. Gives the exit status. */
 int dsp_launch(const char *cases, guint timeout);
 
+/* Starts `ranks` processes as `bench`, which add lines to `folder`/results; the
+ * reason where they do not end well, which the caller frees, else NULL. */
+char *dsp_launch_bench(const char *folder, int ranks, guint timeout);
+
+/* A folder for processes to meet in, and its end. */
+char *dsp_folder_new(GError **error);
+void dsp_folder_remove(const char *folder);
+
 /* Why nothing can be run here, or NULL; the caller frees. */
 char *dsp_no_gpu(void);
 

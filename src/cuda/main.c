@@ -34,13 +34,22 @@ static guint number(const char *text) {
   return (guint)g_ascii_strtoull(text, NULL, 10);
 }
 
-static int worker(int n, char **a) {
-  (void)n;
+static int run_rank(char **a, int (*run)(const DspWork *, const DspSeat *)) {
   const DspSeat seat = {(int)number(a[RANK]), (int)number(a[RANKS]),
                         (int)number(a[RANK]), (int)number(a[RANKS])};
   const DspWork work = {a[CASES], a[FOLDER], number(a[FIRST]),
                         number(a[SECONDS])};
-  return dsp_worker_run(&work, &seat);
+  return run(&work, &seat);
+}
+
+static int worker(int n, char **arguments) {
+  (void)n;
+  return run_rank(arguments, dsp_worker_run);
+}
+
+static int bench(int n, char **arguments) {
+  (void)n;
+  return run_rank(arguments, dsp_bench_run);
 }
 
 static int measure(int n, char **arguments) {
@@ -54,8 +63,9 @@ static const struct {
   const char *usage;
 } commands[] = {
     {"validate", 1, 2, validate, "validate CASES [SECONDS | FOLDER]"},
-    {"measure", 1, 2, measure, "measure FILE [GPU]"},
+    {"measure", 1, 2, measure, "measure FILE [CLUSTER]"},
     {"worker", N_WORKER_ARGUMENTS, N_WORKER_ARGUMENTS, worker, NULL},
+    {"bench", N_WORKER_ARGUMENTS, N_WORKER_ARGUMENTS, bench, NULL},
 };
 
 static int usage(void) {

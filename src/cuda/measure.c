@@ -21,26 +21,10 @@ typedef struct {
   guint64 seed;
 } Bench;
 
-typedef struct {
-  double median, spread; /* s; relative half of what four fifths lie in */
-} Time;
-
-static int by_size(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static Time time_of(double *samples, guint n) {
-  qsort(samples, n, sizeof *samples, by_size);
-  double median = samples[n / 2];
-  return (Time){median,
-                (samples[n - 1 - n / 10] - samples[n / 10]) / 2 / median};
-}
-
 /* Runs an operation, the `i`-th time. */
 typedef double (*Run)(Bench *bench, gpointer data, guint i);
 
-static Time time_run(Bench *bench, Run run, gpointer data) {
+static DspTime time_run(Bench *bench, Run run, gpointer data) {
   double samples[MOST], once = 0;
   for (guint i = 0; i < WARM_UP; i++)
     once = run(bench, data, i);
@@ -48,25 +32,21 @@ static Time time_run(Bench *bench, Run run, gpointer data) {
   guint n = (guint)CLAMP(wanted, LEAST, MOST);
   for (guint i = 0; i < n; i++)
     samples[i] = run(bench, data, i);
-  return time_of(samples, n);
+  return dsp_time_of(samples, n);
 }
 
 /* --- points ----------------------------------------------------------------
  */
 
 static cJSON *add_point(Bench *bench, const char *kind, const char *id,
-                        const Time *time) {
-  const double us = 1e6, digits = 1e3;
+                        const DspTime *time) {
   cJSON *point = cJSON_CreateObject();
   cJSON_AddStringToObject(point, "id", id);
   cJSON_AddStringToObject(point, "kind", kind);
   cJSON_AddStringToObject(point, "gpu", bench->name);
   cJSON_AddStringToObject(point, "dtype",
                           dsp_dtype_names[bench->gpu->device.dtype]);
-  cJSON_AddNumberToObject(point, "time_us",
-                          round(time->median * us * digits) / digits);
-  cJSON_AddNumberToObject(point, "spread",
-                          round(time->spread * digits * 10) / digits / 10);
+  dsp_time_add(point, time);
   cJSON_AddItemToArray(bench->points, point);
   return point;
 }
@@ -151,7 +131,7 @@ static void measure_product(Bench *bench, int64_t m, int64_t n, int64_t k) {
   p.b = array_of(bench, k, n);
   p.c = array_of(bench, m, n);
   settle(bench, &p);
-  Time time = time_run(bench, run_product, &p);
+  DspTime time = time_run(bench, run_product, &p);
   cJSON *point = add_point(bench, "gemm", id, &time);
   add_number(point, "m", m);
   add_number(point, "n", n);
@@ -294,7 +274,7 @@ static void measure_rows(Bench *bench, int64_t rows, int64_t width) {
   for (guint i = 0; i < G_N_ELEMENTS(operations); i++) {
     g_autofree char *id =
         g_strdup_printf("%s-%dx%d", operations[i].op, (int)rows, (int)width);
-    Time time = time_run(bench, operations[i].run, &r);
+    DspTime time = time_run(bench, operations[i].run, &r);
     cJSON *point = add_point(bench, "memory", id, &time);
     cJSON_AddStringToObject(point, "op", operations[i].op);
     add_number(point, "bytes",
@@ -344,7 +324,7 @@ static void add_attention(Bench *bench, const DspAttentionShape *s,
   g_autofree char *id =
       g_strdup_printf("attention-%s-b%dh%dd%ds%d", pass, (int)s->batch,
                       (int)s->heads, (int)s->head_dim, (int)s->seq_q);
-  Time time = time_run(bench, run_attention, t);
+  DspTime time = time_run(bench, run_attention, t);
   cJSON *point = add_point(bench, "attention", id, &time);
   add_number(point, "batch", s->batch);
   add_number(point, "heads", s->heads);
@@ -399,6 +379,59 @@ static void measure_attentions(Bench *bench) {
   };
   for (guint i = 0; i < G_N_ELEMENTS(shapes); i++)
     measure_attention(bench, &shapes[i]);
+}
+
+/* --- collectives -----------------------------------------------------------
+ */
+
+static void add_collective(Bench *bench, const char *line, const char *cluster,
+                           int ranks) {
+  cJSON *point = cJSON_Parse(line);
+  const cJSON *name = cJSON_GetObjectItemCaseSensitive(point, "collective");
+  const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(point, "bytes");
+  int version = 0;
+  if (!cJSON_IsString(name) || !cJSON_IsNumber(bytes)) {
+    cJSON_Delete(point);
+    return;
+  }
+  g_autofree char *id =
+      g_strdup_printf("%s-%.0f", name->valuestring, bytes->valuedouble);
+  dsp_nccl_check(ncclGetVersion(&version), "its version");
+  g_autofree char *nccl = g_strdup_printf("%d.%d.%d", version / 10000,
+                                          version / 100 % 100, version % 100);
+  cJSON_AddStringToObject(point, "id", id);
+  cJSON_AddStringToObject(point, "kind", "collective");
+  cJSON_AddStringToObject(point, "cluster", cluster);
+  add_number(point, "nodes", 1);
+  add_number(point, "gpus_per_node", ranks);
+  cJSON_AddStringToObject(point, "nccl", nccl);
+  cJSON_AddStringToObject(point, "processes", "per_gpu");
+  cJSON_AddItemToArray(bench->points, point);
+}
+
+/* Of all GPUs of this machine. */
+static gboolean measure_collectives(Bench *bench, const char *cluster,
+                                    GError **error) {
+  enum { TIMEOUT = 60 };
+  int gpus = 0;
+  dsp_cuda_check(cudaGetDeviceCount(&gpus), "looking for GPUs");
+  g_autofree char *folder = gpus > 1 ? dsp_folder_new(error) : NULL;
+  if (gpus < 2)
+    fprintf(stderr,
+            "dspsim-cuda: collectives: one GPU has nobody to talk to\n");
+  if (!folder)
+    return FALSE;
+  g_autofree char *failure = dsp_launch_bench(folder, gpus, TIMEOUT);
+  g_autofree char *path = g_build_filename(folder, "results", NULL);
+  g_autofree char *text = NULL;
+  gboolean read = g_file_get_contents(path, &text, NULL, error);
+  g_auto(GStrv) lines = read ? g_strsplit(text, "\n", -1) : NULL;
+  for (guint i = 0; lines && lines[i]; i++)
+    add_collective(bench, lines[i], cluster, gpus);
+  dsp_folder_remove(folder);
+  if (failure && read)
+    fprintf(stderr, "dspsim-cuda: collectives: %s\n", failure);
+  return read && !failure;
 }
 
 /* --- the file --------------------------------------------------------------
@@ -460,20 +493,24 @@ static int skip(const char *why) {
   return EXIT_SUCCESS;
 }
 
-int dsp_measure(const char *file, const char *gpu) {
+int dsp_measure(const char *file, const char *cluster) {
+  g_autoptr(GError) error = NULL;
   g_autofree char *skipped = dsp_no_gpu();
   if (skipped)
     return skip(skipped);
   g_autofree char *machine = dsp_machine_text();
   Bench bench = {.gpu = dsp_cuda_new(),
                  .points = cJSON_CreateArray(),
-                 .name = gpu ? gpu : profile_of(machine)};
+                 .name = profile_of(machine)};
   dsp_cuda_set_type(bench.gpu, DSP_DTYPE_BF16);
   dsp_cuda_set_timed(bench.gpu);
+  gboolean done = !cluster || measure_collectives(&bench, cluster, &error);
+  if (error)
+    fprintf(stderr, "dspsim-cuda: %s\n", error->message);
   measure_products(&bench);
   measure_all_rows(&bench);
   measure_attentions(&bench);
-  gboolean written = write_file(&bench, file, machine);
+  gboolean written = write_file(&bench, file, machine) && done;
   bench.gpu->device.kernels->close(&bench.gpu->device);
   cJSON_Delete(bench.points);
   if (written)

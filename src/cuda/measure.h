@@ -2,9 +2,9 @@
 #ifndef DSP_CUDA_MEASURE_H
 #define DSP_CUDA_MEASURE_H
 
-/* Times kernels on the first GPU and writes them to `file` as points of `gpu`
- * (dspsim-measurements(5)); NULL: the GPU's profile by its name. Gives the exit
- * status. */
-int dsp_measure(const char *file, const char *gpu);
+/* Times kernels on the first GPU and, if this machine is one of the profile
+ * `cluster` (else NULL), collectives of all its GPUs; writes them to `file`
+ * (dspsim-measurements(5)). Gives the exit status. */
+int dsp_measure(const char *file, const char *cluster);
 
 #endif

@@ -151,6 +151,17 @@ static ncclResult_t (*const collectives[DSP_N_COLLECTIVES])(const Call *) = {
     [DSP_SENDRECV] = send_receive,
 };
 
+static void run_timed(const Call *call,
+                      ncclResult_t (*collective)(const Call *),
+                      const char *name) {
+  const DspCudaDevice *gpu = call->t->world->gpu;
+  if (gpu->begin)
+    dsp_cuda_check(cudaEventRecord(gpu->begin, gpu->stream), "an event");
+  dsp_nccl_check(collective(call), name);
+  if (gpu->begin)
+    dsp_cuda_check(cudaEventRecord(gpu->end, gpu->stream), "an event");
+}
+
 static gboolean run(DspCarrier *carrier, int64_t rank, const DspCarry *carry) {
   Nccl *t = (Nccl *)carrier;
   DspCollective collective = carry->exchange->collective;
@@ -162,8 +173,7 @@ static gboolean run(DspCarrier *carrier, int64_t rank, const DspCarry *carry) {
     return FALSE;
   call.comm = group_comm(t, &call.g);
   dsp_world_watch(t->world, dsp_collective_names[collective]);
-  dsp_nccl_check(collectives[collective](&call),
-                 dsp_collective_names[collective]);
+  run_timed(&call, collectives[collective], dsp_collective_names[collective]);
   dsp_nccl_wait(t->world, call.comm);
   dsp_world_watch(t->world, NULL);
   return TRUE;

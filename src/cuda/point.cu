@@ -103,6 +103,60 @@ static __global__ void norm_rows(Rows<T> p, Norm norm) {
   }
 }
 
+/* The same of whole rows that a block holds in registers, V numbers a thread,
+ * row after row: scales and shifts are read once. `turn`: which of two places
+ * for sums, so that one barrier is enough. */
+static __device__ float row_sum(float x, int turn) {
+  __shared__ float sums[2][32];
+  for (int d = 16; d > 0; d /= 2)
+    x += __shfl_xor_sync(~0u, x, d);
+  if (threadIdx.x % 32 == 0)
+    sums[turn][threadIdx.x / 32] = x;
+  __syncthreads();
+  float sum = 0;
+  for (int i = 0; i < (int)blockDim.x / 32; i++)
+    sum += sums[turn][i];
+  return sum;
+}
+
+template <int V>
+static __device__ Values<V> weights_of(const float *weights, int64_t c,
+                                       bool there, float otherwise) {
+  Values<V> values;
+  for (int i = 0; i < V; i++)
+    values.x[i] = weights && there ? weights[c + i] : otherwise;
+  return values;
+}
+
+template <int V, typename T>
+static __global__ void norm_whole_rows(Rows<T> p, Norm norm, int64_t rows) {
+  int64_t n = norm.groups[0].size, c = (int64_t)threadIdx.x * V;
+  bool there = c < n;
+  Values<V> scale = weights_of<V>(norm.scale, c, there, 1);
+  Values<V> shift = weights_of<V>(norm.shift, c, there, 0);
+  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+    Values<V> values = {};
+    float sum = 0, square = 0;
+    if (there)
+      values = load<V>(p.x + row * p.x_width + c);
+    for (int i = 0; i < V; i++)
+      sum += values.x[i];
+    float mean = norm.rms ? 0 : row_sum(sum, 0) / (float)n;
+    for (int i = 0; i < V; i++) {
+      values.x[i] -= mean;
+      square += there ? values.x[i] * values.x[i] : 0;
+    }
+    float inverse =
+        rsqrtf(row_sum(square, 1) / (float)n + (float)DSP_NORM_EPSILON);
+    for (int i = 0; i < V; i++)
+      values.x[i] = values.x[i] * inverse * scale.x[i] + shift.x[i];
+    if (there)
+      store<V>(p.y + row * p.y_width + c, values);
+    if (norm.rms)
+      __syncthreads();
+  }
+}
+
 /* Leaves the moments of each row and group for the gradients of scales. */
 template <typename T>
 static __global__ void norm_rows_back(Rows<T> p, Norm norm, Moments *kept) {
@@ -162,12 +216,20 @@ static void norm(DspDevice *device, const DspPoint *d, const Rows<T> &p) {
   int64_t size = MAX(n.groups[0].size, n.groups[1].size);
   cudaStream_t stream = gpu_of(device)->stream;
   dim3 grid(rows, groups);
+  constexpr int W = wide<T>();
+  enum { BLOCKS = 2112, MOST_THREADS = 1024 };
   /* Of a whole row only, which has one length on all ranks. */
-  bool fits = groups == 1 && n.groups[0].first == 0 && size % wide<T>() == 0 &&
-              p.x_width % wide<T>() == 0 && p.y_width % wide<T>() == 0;
+  bool fits = groups == 1 && n.groups[0].first == 0 && size % W == 0 &&
+              size / W <= MOST_THREADS && p.x_width % W == 0 &&
+              p.y_width % W == 0;
+  if (!d->dy && fits) {
+    norm_whole_rows<W, T>
+        <<<MIN(rows, BLOCKS), (size / W + 31) / 32 * 32, 0, stream>>>(p, n,
+                                                                      rows);
+    return;
+  }
   if (!d->dy) {
-    auto kernel = fits ? norm_rows<wide<T>(), T> : norm_rows<1, T>;
-    kernel<<<grid, threads_for(size, fits ? wide<T>() : 1), 0, stream>>>(p, n);
+    norm_rows<1, T><<<grid, threads_for(size, 1), 0, stream>>>(p, n);
     return;
   }
   Scratch<Moments> kept(device, rows * groups);
@@ -184,7 +246,9 @@ static void norm(DspDevice *device, const DspPoint *d, const Rows<T> &p) {
 template <int V, typename T>
 static __device__ Values<V> vectors_of(const Rows<T> &p, int64_t column) {
   const T *v = p.vectors + p.sample[blockIdx.x] * p.vectors_width;
-  int64_t c = (p.column + column) % p.vectors_width;
+  int64_t c = p.column + column;
+  if (c >= p.vectors_width)
+    c %= p.vectors_width;
   if (c % V == 0 && p.vectors_width % V == 0)
     return load<V>(v + c);
   Values<V> values;
@@ -311,8 +375,9 @@ static __device__ float sigmoid(float x) {
   return 1 / (1 + expf(-x));
 }
 
-static __device__ float activate(DspFunction function, float x) {
-  switch (function) {
+/* Known when the kernel is compiled: no choice for each number. */
+template <DspFunction F> static __device__ float activate(float x) {
+  switch (F) {
   case DSP_GELU:
   case DSP_GEGLU:
     return 0.5f * x * (1 + erff(x * 0.70710678f));
@@ -326,9 +391,9 @@ static __device__ float activate(DspFunction function, float x) {
   }
 }
 
-static __device__ float slope(DspFunction function, float x) {
+template <DspFunction F> static __device__ float slope(float x) {
   float s = sigmoid(x);
-  switch (function) {
+  switch (F) {
   case DSP_GELU:
   case DSP_GEGLU:
     return 0.5f * (1 + erff(x * 0.70710678f)) +
@@ -345,19 +410,18 @@ static __device__ float slope(DspFunction function, float x) {
 
 /* Where the function's argument and, of a gated one, its factor begin. */
 struct Halves {
-  DspFunction function;
   bool gated;
   int64_t argument, factor;
 };
 
-template <int V, typename T>
+template <int V, DspFunction F, typename T>
 static __global__ void activate_rows(Rows<T> p, Halves h) {
   const T *x = of_row(p.x, p.x_width) + p.first;
   T *y = of_row(p.y, p.y_width) + p.first;
   DSP_EACH_COLUMN(c, p.out, V) {
     Values<V> values = load<V>(x + h.argument + c);
     for (int i = 0; i < V; i++)
-      values.x[i] = activate(h.function, values.x[i]);
+      values.x[i] = activate<F>(values.x[i]);
     if (h.gated) {
       Values<V> factor = load<V>(x + h.factor + c);
       for (int i = 0; i < V; i++)
@@ -367,7 +431,7 @@ static __global__ void activate_rows(Rows<T> p, Halves h) {
   }
 }
 
-template <typename T>
+template <DspFunction F, typename T>
 static __global__ void activate_rows_back(Rows<T> p, Halves h) {
   const T *x = of_row(p.x, p.x_width) + p.first;
   const T *dy = of_row(p.dy, p.dy_width) + p.first;
@@ -376,30 +440,48 @@ static __global__ void activate_rows_back(Rows<T> p, Halves h) {
     float a = number(x[h.argument + c]), d = number(dy[c]);
     float factor = h.gated ? number(x[h.factor + c]) : 1;
     T *da = dx + h.argument + c, *df = dx + h.factor + c;
-    put(da, number(*da) + d * factor * slope(h.function, a));
+    put(da, number(*da) + d * factor * slope<F>(a));
     if (h.gated)
-      put(df, number(*df) + d * activate(h.function, a));
+      put(df, number(*df) + d * activate<F>(a));
   }
 }
 
-template <typename T>
-static void activation(DspDevice *device, const DspPoint *d, const Rows<T> &p) {
+template <DspFunction F, typename T>
+static void activate_all(DspDevice *device, const DspPoint *d,
+                         const Rows<T> &p) {
   constexpr int W = wide<T>();
   bool second = d->gated && d->function == DSP_GLU;
   int64_t half = p.in / 2;
-  Halves h = {d->function, (bool)d->gated, second ? half : 0,
-              second ? 0 : half};
+  Halves h = {(bool)d->gated, second ? half : 0, second ? 0 : half};
   bool fits = p.out % W == 0 && p.first % W == 0 && p.x_width % W == 0 &&
               p.y_width % W == 0;
   cudaStream_t stream = gpu_of(device)->stream;
   if (!p.y)
     return;
   if (d->dy) {
-    activate_rows_back<<<d->x->rows, threads_for(p.out, 1), 0, stream>>>(p, h);
+    activate_rows_back<F>
+        <<<d->x->rows, threads_for(p.out, 1), 0, stream>>>(p, h);
     return;
   }
-  auto kernel = fits ? activate_rows<W, T> : activate_rows<1, T>;
+  auto kernel = fits ? activate_rows<W, F, T> : activate_rows<1, F, T>;
   kernel<<<d->x->rows, threads_for(p.out, fits ? W : 1), 0, stream>>>(p, h);
+}
+
+/* Gated functions are those of their one half. */
+template <typename T>
+static void activation(DspDevice *device, const DspPoint *d, const Rows<T> &p) {
+  switch (d->function) {
+  case DSP_GELU:
+  case DSP_GEGLU:
+    return activate_all<DSP_GELU>(device, d, p);
+  case DSP_SILU:
+  case DSP_SWIGLU:
+    return activate_all<DSP_SILU>(device, d, p);
+  case DSP_RELU:
+    return activate_all<DSP_RELU>(device, d, p);
+  default:
+    return activate_all<DSP_SIGMOID>(device, d, p);
+  }
 }
 
 /* --- all of them -----------------------------------------------------------

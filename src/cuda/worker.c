@@ -100,7 +100,7 @@ static void write_line(FILE *results, guint number, cJSON *node) {
   cJSON_free(text);
 }
 
-static FILE *open_results(const DspWork *work, const DspSeat *seat) {
+FILE *dsp_results_open(const DspWork *work, const DspSeat *seat) {
   g_autofree char *path = g_build_filename(work->folder, "results", NULL);
   FILE *results = seat->rank == 0 ? fopen(path, "a") : NULL;
   if (seat->rank == 0 && !results)
@@ -117,7 +117,7 @@ int dsp_worker_run(const DspWork *work, const DspSeat *seat) {
     bench.cluster = any_cluster(&error);
   if (!bench.cluster)
     dsp_cuda_die("%s", error->message);
-  FILE *results = open_results(work, seat);
+  FILE *results = dsp_results_open(work, seat);
   g_autoptr(DspWorld) world = dsp_world_new(seat, id, work->timeout);
   for (guint i = work->first; i < cases->len; i++) {
     DspCase *c = cases->pdata[i];
