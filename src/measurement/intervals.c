@@ -97,35 +97,47 @@ static double log_median(const double *ratios, double *variance) {
   return dsp_median(logs);
 }
 
-/* What is left of the errors of steps of a class if their operations are off as
- * operations are: variances add up, so that the errors are drawn together about
- * their median by what the operations explain. */
-static void add_rest(GArray *all, const DspScore *score, DspErrors class,
-                     const DspResiduals *residuals) {
-  g_autoptr(GArray) rest = g_array_new(FALSE, FALSE, sizeof(double));
-  g_autoptr(GArray) sorted = g_array_new(FALSE, FALSE, sizeof(double));
-  const double normal = 2.5631; /* P90 - P10 of a normal distribution */
-  double explained = 0, variance, ratios[DSP_SPREAD_DRAWS];
+/* Errors of the steps of a class less what their operations' errors make of
+ * them; `explained`: the mean variance of that. */
+static GArray *rest_of(const DspScore *score, DspErrors class,
+                       const DspResiduals *residuals, double *explained) {
+  GArray *rest = g_array_new(FALSE, FALSE, sizeof(DspResidual));
+  double variance, ratios[DSP_SPREAD_DRAWS], sum = 0;
   for (guint i = 0; i < score->points->len; i++) {
     const DspScored *s = dsp_scored(score, i);
     if (!is_source(s) || !s->spread || errors_of(s) != class)
       continue;
     dsp_spread_draw(s->spread, residuals, ratios);
-    const double error = log_error(s) - log_median(ratios, &variance);
-    explained += variance;
-    g_array_append_val(rest, error);
-    g_array_append_val(sorted, error);
+    add_error(rest, s, class, log_error(s) - log_median(ratios, &variance));
+    sum += variance;
   }
-  const double width =
-      (dsp_quantile(sorted, 0.9) - dsp_quantile(sorted, 0.1)) / normal;
-  const double middle = dsp_median(sorted);
-  const double left =
-      sqrt(fmax(0, 1 - explained / MAX(rest->len, 1) / (width * width)));
-  for (guint i = 0, j = 0; i < score->points->len; i++) {
-    const DspScored *s = dsp_scored(score, i);
-    if (is_source(s) && s->spread && errors_of(s) == class)
-      add_error(all, s, class,
-                middle + left * (g_array_index(rest, double, j++) - middle));
+  *explained = sum / MAX(rest->len, 1);
+  return rest;
+}
+
+/* The median, and the standard deviation if they are normal. */
+static double middle_of(const GArray *errors, double *width) {
+  g_autoptr(GArray) values = g_array_new(FALSE, FALSE, sizeof(double));
+  const double normal = 2.5631; /* P90 - P10 of a normal distribution */
+  for (guint i = 0; i < errors->len; i++)
+    g_array_append_val(values, g_array_index(errors, DspResidual, i).error);
+  *width = (dsp_quantile(values, 0.9) - dsp_quantile(values, 0.1)) / normal;
+  return dsp_median(values);
+}
+
+/* What is left of the errors of steps of a class if their operations are off as
+ * operations are: variances add up, so that the errors are drawn together about
+ * their median by what the operations explain. */
+static void add_rest(GArray *all, const DspScore *score, DspErrors class,
+                     const DspResiduals *residuals) {
+  double explained, width;
+  g_autoptr(GArray) rest = rest_of(score, class, residuals, &explained);
+  const double middle = middle_of(rest, &width);
+  const double left = sqrt(fmax(0, 1 - explained / (width * width)));
+  for (guint i = 0; i < rest->len; i++) {
+    DspResidual *r = &g_array_index(rest, DspResidual, i);
+    r->error = middle + left * (r->error - middle);
+    g_array_append_val(all, *r);
   }
 }
 

@@ -133,53 +133,66 @@ static guint select_errors(GArray *selected, const GArray *all,
   return n;
 }
 
+/* Errors of a subject, or of all. */
 typedef struct {
-  double n, sum;
-} Subject;
+  double n, sum, squares;
+} Sums;
+
+static void add_to(Sums *sums, double error) {
+  sums->n++;
+  sums->sum += error;
+  sums->squares += error * error;
+}
+
+/* Sums of each subject. */
+static GHashTable *sum_up(const GArray *errors, Sums *all) {
+  GHashTable *subjects =
+      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+  for (guint i = 0; i < errors->len; i++) {
+    const DspResidual *r = &g_array_index(errors, DspResidual, i);
+    Sums *own = g_hash_table_lookup(subjects, r->subject);
+    if (!own) {
+      own = g_new0(Sums, 1);
+      g_hash_table_insert(subjects, (gpointer)r->subject, own);
+    }
+    add_to(own, r->error);
+    add_to(all, r->error);
+  }
+  return subjects;
+}
 
 /* One-way analysis of variance with subjects of unequal sizes: the variance
  * between them over that between and inside them (Searle, Casella and
  * McCulloch, Variance Components, 3.6). */
-static double common_share(const GArray *errors, guint *subjects) {
-  g_autoptr(GHashTable) table =
-      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
-  double sum = 0, squares = 0, between = 0, sizes = 0;
-  const double n = errors->len;
-  for (guint i = 0; i < errors->len; i++) {
-    const DspResidual *r = &g_array_index(errors, DspResidual, i);
-    Subject *s = g_hash_table_lookup(table, r->subject);
-    if (!s)
-      g_hash_table_insert(table, (gpointer)r->subject, s = g_new0(Subject, 1));
-    s->n++;
-    s->sum += r->error;
-    sum += r->error;
-    squares += r->error * r->error;
-  }
+static double common_share(GHashTable *subjects, const Sums *all) {
+  double between = 0, sizes = 0;
   GHashTableIter iter;
-  gpointer value;
-  g_hash_table_iter_init(&iter, table);
-  while (g_hash_table_iter_next(&iter, NULL, &value)) {
-    const Subject *s = value;
-    between += s->sum * s->sum / s->n;
-    sizes += s->n * s->n;
+  gpointer own;
+  g_hash_table_iter_init(&iter, subjects);
+  while (g_hash_table_iter_next(&iter, NULL, &own)) {
+    const Sums *sums = own;
+    between += sums->sum * sums->sum / sums->n;
+    sizes += sums->n * sums->n;
   }
-  const double k = *subjects = g_hash_table_size(table);
+  const double n = all->n, k = g_hash_table_size(subjects);
   if (k < 2 || n <= k)
     return 0;
-  const double inside = (squares - between) / (n - k);
+  const double inside = (all->squares - between) / (n - k);
   const double size = (n - sizes / n) / (k - 1);
-  const double over = ((between - sum * sum / n) / (k - 1) - inside) / size;
+  const double over =
+      ((between - all->sum * all->sum / n) / (k - 1) - inside) / size;
   return over > 0 && inside >= 0 ? over / (over + inside) : 0;
 }
 
 static void make_class(DspResidualClass *class, const GArray *selected) {
   g_autoptr(GArray) values = g_array_new(FALSE, FALSE, sizeof(double));
-  guint subjects;
+  Sums all = {0, 0, 0};
+  g_autoptr(GHashTable) subjects = sum_up(selected, &all);
   for (guint i = 0; i < selected->len; i++)
     g_array_append_val(values, g_array_index(selected, DspResidual, i).error);
   class->points = selected->len;
-  class->common = common_share(selected, &subjects);
-  class->subjects = subjects;
+  class->common = common_share(subjects, &all);
+  class->subjects = g_hash_table_size(subjects);
   for (guint i = 0; i < DSP_RESIDUAL_QUANTILES; i++)
     class->quantiles[i] = values->len ? dsp_quantile(values, share_at(i)) : 0;
 }
