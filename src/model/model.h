@@ -96,6 +96,8 @@ typedef struct {
   DspFunction function; /* ACTIVATION */
   gboolean gated;       /* ACTIVATION: swiglu, geglu, glu (out = in/2) */
   gboolean rms;         /* NORM: RMS rather than layer norm */
+  gboolean fp32;        /* NORM (layer norm), ROPE: cast to fp32 before, and
+                           back after */
   gboolean affine;      /* NORM: trainable scale (and shift) */
   gboolean across_heads; /* QK_NORM: one norm over all heads, not one each */
   int64_t heads, kv_heads, head_dim; /* attentions, QK_NORM, ROPE */

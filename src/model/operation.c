@@ -69,14 +69,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpText, op_text_clear)
 #define NORM_FIELDS                                                            \
   FIELD("rms", BOOL, op.rms, OPTIONAL, "RMS rather than layer norm"),          \
       FIELD("affine", BOOL, op.affine, OPTIONAL, "trainable scale and shift")
+#define FP32                                                                   \
+  FIELD("fp32", BOOL, op.fp32, OPTIONAL, "cast to fp32 before, and back after")
 #define MASKED                                                                 \
   FIELD("masked", BOOL, op.masked, OPTIONAL,                                   \
         "computed with two sets of vectors, of which each frame takes one")
 #define END                                                                    \
   { NULL }
 
-static const DspField norm_fields[] = {COMMON, NORM_FIELDS, IN, BESIDE, END};
-static const DspField plain_fields[] = {COMMON, END};
+static const DspField norm_fields[] = {COMMON, NORM_FIELDS, FP32,
+                                       IN,     BESIDE,      END};
+static const DspField rope_fields[] = {COMMON, FP32, END};
 static const DspField modulate_fields[] = {COMMON, MASKED, END};
 static const DspField qk_norm_fields[] = {
     COMMON, NORM_FIELDS,
@@ -221,7 +224,7 @@ static const DspField *const fields_of[DSP_N_OPS] = {
     [DSP_OP_NORM] = norm_fields,
     [DSP_OP_MODULATE] = modulate_fields,
     [DSP_OP_QK_NORM] = qk_norm_fields,
-    [DSP_OP_ROPE] = plain_fields,
+    [DSP_OP_ROPE] = rope_fields,
     [DSP_OP_ACTIVATION] = activation_fields,
     [DSP_OP_RESIDUAL] = residual_fields,
     [DSP_OP_LINEAR] = linear_fields,

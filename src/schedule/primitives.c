@@ -161,19 +161,23 @@ typedef struct {
 
 static const Pointwise layer_norm = {
     {{NORM, 2, 1}}, {NORM, 2, 1}, {{NORM_BWD, 3, 1}}, {NORM_BWD, 3, 1}};
+static const Pointwise fp32_layer_norm = {{{NORM, 4, 1}, {ELEMENT, 6, 2}},
+                                          {NORM, 2, 1},
+                                          {{NORM_BWD, 6, 1}, {ELEMENT, 6, 2}},
+                                          {NORM_BWD, 3, 1}};
 /* Written out: to fp32, square, mean, + epsilon, rsqrt, scale, to 16 bits,
  * weight. Backward: the products of the weight, the scale and the square with
  * their gradients, sums to the weight and to each row, casts. */
 static const Pointwise rms_norm = {
     {{BROADCAST, 6, 2}, {NORM, 2, 1}, {ELEMENT, 10, 5}},
     {NORM, 2, 1},
-    {{BROADCAST, 10, 3}, {NORM, 3, 2}, {ELEMENT, 29, 11}},
+    {{BROADCAST, 8, 3}, {NORM, 3, 2}, {ELEMENT, 35, 12}},
     {NORM_BWD, 3, 1}};
 /* The same of q and of k. */
 static const Pointwise qk_norm = {
     {{BROADCAST, 6, 4}, {NORM, 2, 2}, {ELEMENT, 10, 10}},
     {NORM, 2, 1},
-    {{BROADCAST, 10, 6}, {NORM, 3, 4}, {ELEMENT, 29, 22}},
+    {{BROADCAST, 8, 6}, {NORM, 3, 4}, {ELEMENT, 35, 24}},
     {NORM_BWD, 3, 1}};
 /* x*(1+scale)+shift: fused into the norm before it. 1+scale is a kernel on one
  * vector. Backward: the gradients of scale and shift are reductions over
@@ -194,6 +198,10 @@ static const Pointwise rope = {{{BROADCAST, 4, 4}, {ELEMENT, 14, 14}},
                                {ROPE, 2, 1},
                                {{BROADCAST, 4, 4}, {ELEMENT, 14, 14}},
                                {ROPE, 2, 1}};
+static const Pointwise fp32_rope = {{{BROADCAST, 8, 4}, {ELEMENT, 18, 14}},
+                                    {ROPE, 2, 1},
+                                    {{BROADCAST, 8, 4}, {ELEMENT, 18, 14}},
+                                    {ROPE, 2, 1}};
 static const Pointwise activation = {
     {{ACT, 2, 1}}, {ACT, 2, 1}, {{ACT, 3, 1}}, {ACT, 3, 1}};
 /* silu(a)*b on halves of the input. */
@@ -217,13 +225,15 @@ static const Pointwise masked_sum = {{{BROADCAST, 7, 3}, {ELEMENT, 3, 1}},
 static const Pointwise *pointwise_of(const DspOp *op) {
   switch (op->kind) {
   case DSP_OP_NORM:
-    return op->rms ? &rms_norm : &layer_norm;
+    if (op->rms)
+      return &rms_norm;
+    return op->fp32 ? &fp32_layer_norm : &layer_norm;
   case DSP_OP_QK_NORM:
     return &qk_norm;
   case DSP_OP_MODULATE:
     return op->masked ? &masked_modulate : &modulate;
   case DSP_OP_ROPE:
-    return &rope;
+    return op->fp32 ? &fp32_rope : &rope;
   case DSP_OP_RESIDUAL:
     if (!op->gate)
       return &sum;
