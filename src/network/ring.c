@@ -8,31 +8,39 @@
 #include "network/uses.h"
 #include <math.h>
 
-/* Steps of a buffer that a chunk of LL128 or Simple takes, and so the steps
- * before the first chunk has passed; a chain's takes one. */
+/* Steps of a buffer that a chunk of LL128 takes, and so the steps before the
+ * first chunk has passed; a chain's takes one. */
 #define CHUNK_STEPS 4
 
-/* And what gathering takes longer to copy a rank's own part: 6 us on 2 and 4
- * H100 and H200 in ai-dynamo/aiconfigurator's tables, 3 MiB to 64 MiB. */
-#define OWN_STEPS 2
+/* s that Simple takes to fill its buffers, and a rank to copy its own part
+ * where it gathers: on 2, 4 and 8 GPUs in ai-dynamo/aiconfigurator's tables, 8
+ * MiB to 64 MiB, of A100, H100, H200, B200 and GB200 alike. */
+#define FILL     10e-6
+#define OWN_PART 6e-6
 
 static gboolean is_chain(const DspNcclJob *job) {
   return job->collective == DSP_BROADCAST || job->collective == DSP_REDUCE;
 }
 
+/* s before the first chunk has passed. */
+static double fill(const DspNcclJob *job, DspProtocol protocol) {
+  const double step = dsp_nccl_step(&job->cluster->intra, protocol);
+  if (protocol == DSP_PROTOCOL_LL)
+    return 0;
+  if (is_chain(job))
+    return step;
+  if (protocol == DSP_PROTOCOL_LL128)
+    return CHUNK_STEPS * step;
+  return job->collective == DSP_ALL_GATHER ? FILL + OWN_PART : FILL;
+}
+
 static double latency(const DspNcclJob *job, DspProtocol protocol,
                       double channels) {
   const guint rounds = job->collective == DSP_ALL_REDUCE ? 2 : 1;
-  const gboolean gathers =
-      job->collective == DSP_ALL_GATHER && protocol == DSP_PROTOCOL_SIMPLE;
   const guint crossings = rounds * (job->nodes - 1);
   const guint steps = rounds * (job->ranks - 1) - crossings;
-  const guint fill = protocol == DSP_PROTOCOL_LL ? 0
-                     : is_chain(job)             ? 1
-                     : gathers                   ? CHUNK_STEPS + OWN_STEPS
-                                                 : CHUNK_STEPS;
-  return dsp_nccl_launch(job) +
-         (steps + fill) * dsp_nccl_step(&job->cluster->intra, protocol) +
+  return dsp_nccl_launch(job) + fill(job, protocol) +
+         steps * dsp_nccl_step(&job->cluster->intra, protocol) +
          crossings *
              dsp_nccl_crossing(protocol,
                                dsp_nccl_step(&job->cluster->inter, protocol),
