@@ -72,65 +72,73 @@ gboolean dsp_sweep_run(DspWorkers *workers, int64_t first, int64_t end,
  * one is waited for. */
 enum { AHEAD = 64 };
 
+/* What a thread is given, and gives back with its text. */
 typedef struct {
-  int64_t task;
+  int64_t task; /* -1: there are no more */
   GString *text;
-} Done;
+} Job;
 
 typedef struct {
   DspWorkers workers;
   DspWork work;
-  GThreadPool *pool;
-  GAsyncQueue *begun, *done; /* what begin() made and is idle; Done */
+  GPtrArray *threads;        /* GThread */
+  GAsyncQueue *given, *done; /* Job */
 } Threads;
 
-static void done_free(gpointer data) {
-  Done *done = data;
-  text_free(done->text);
-  g_free(done);
+static Job *job_new(int64_t task) {
+  Job *job = g_new0(Job, 1);
+  job->task = task;
+  return job;
 }
 
-static void do_task(gpointer data, gpointer user_data) {
-  Done *done = data;
-  Threads *threads = user_data;
-  gpointer begun = g_async_queue_try_pop(threads->begun);
-  if (!begun)
-    begun = threads->work.begin(threads->work.data);
-  done->text = g_string_new(NULL);
-  threads->work.work(begun, done->task, done->text);
-  g_async_queue_push(threads->begun, begun);
-  g_async_queue_push(threads->done, done);
+static void job_free(gpointer data) {
+  Job *job = data;
+  text_free(job->text);
+  g_free(job);
 }
 
-static Done *done_new(int64_t task) {
-  Done *done = g_new0(Done, 1);
-  done->task = task;
-  return done;
+static gpointer do_jobs(gpointer data) {
+  const Threads *threads = data;
+  const DspWork *work = &threads->work;
+  gpointer begun = work->begin(work->data);
+  Job *job;
+  while ((job = g_async_queue_pop(threads->given))->task >= 0) {
+    job->text = g_string_new(NULL);
+    work->work(begun, job->task, job->text);
+    g_async_queue_push(threads->done, job);
+  }
+  job_free(job);
+  work->end(begun);
+  return NULL;
 }
 
 static gboolean give(DspWorkers *workers, int64_t task) {
-  g_thread_pool_push(((Threads *)workers)->pool, done_new(task), NULL);
+  g_async_queue_push(((Threads *)workers)->given, job_new(task));
   return TRUE;
 }
 
 static GString *take(DspWorkers *workers, gint64 timeout, int64_t *task) {
-  Threads *threads = (Threads *)workers;
-  Done *done = g_async_queue_timeout_pop(threads->done, (guint64)timeout);
-  if (!done)
+  const Threads *threads = (Threads *)workers;
+  Job *job = g_async_queue_timeout_pop(threads->done, (guint64)timeout);
+  if (!job)
     return NULL;
-  GString *text = g_steal_pointer(&done->text);
-  *task = done->task;
-  done_free(done);
+  GString *text = g_steal_pointer(&job->text);
+  *task = job->task;
+  job_free(job);
   return text;
 }
 
 static void free_threads(DspWorkers *workers) {
   Threads *threads = (Threads *)workers;
-  gpointer begun;
-  g_thread_pool_free(threads->pool, TRUE, TRUE);
-  while ((begun = g_async_queue_try_pop(threads->begun)))
-    threads->work.end(begun);
-  g_async_queue_unref(threads->begun);
+  Job *job;
+  while ((job = g_async_queue_try_pop(threads->given)))
+    job_free(job);
+  for (guint i = 0; i < threads->threads->len; i++)
+    give(workers, -1);
+  for (guint i = 0; i < threads->threads->len; i++)
+    g_thread_join(threads->threads->pdata[i]);
+  g_ptr_array_unref(threads->threads);
+  g_async_queue_unref(threads->given);
   g_async_queue_unref(threads->done);
   g_free(threads);
 }
@@ -139,9 +147,10 @@ DspWorkers *dsp_sweep_threads_new(const DspWork *work, guint n) {
   Threads *threads = g_new0(Threads, 1);
   threads->workers = (DspWorkers){n * AHEAD, give, take, free_threads};
   threads->work = *work;
-  threads->begun = g_async_queue_new();
-  threads->done = g_async_queue_new_full(done_free);
-  threads->pool =
-      g_thread_pool_new_full(do_task, threads, done_free, (gint)n, FALSE, NULL);
+  threads->threads = g_ptr_array_new();
+  threads->given = g_async_queue_new_full(job_free);
+  threads->done = g_async_queue_new_full(job_free);
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add(threads->threads, g_thread_new("sweep", do_jobs, threads));
   return &threads->workers;
 }
