@@ -27,22 +27,30 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Written, written_clear)
 #define FIELD(key, type, flags, names, doc)                                    \
   { #key, DSP_FIELD_##type, G_STRUCT_OFFSET(Written, key), flags, names, doc }
 
+static const Written defaults = {.shrunk = TRUE,
+                                 .mode = DSP_MODE_TRAIN,
+                                 .dtype = DSP_DTYPE_FP32,
+                                 .batch = 1,
+                                 .seed = 1};
+
+enum { OPTIONAL = DSP_FIELD_OPTIONAL, ZERO = OPTIONAL | DSP_FIELD_ZERO };
+
 static const DspField fields[] = {
     FIELD(model, STRING, 0, NULL, "file of the model"),
-    FIELD(shrunk, BOOL, 0, NULL, "whether the model is shrunk"),
-    FIELD(lengths, ARRAY, 0, NULL, "length of each dimension"),
-    FIELD(mode, ENUM, 0, dsp_mode_names, "train or infer"),
-    FIELD(batch, COUNT, 0, NULL, "samples of a replica"),
-    FIELD(dtype, ENUM, 0, dsp_dtype_names, "type of numbers"),
-    FIELD(guidance, ENUM, 0, dsp_guidance_names, "guidance"),
+    FIELD(shrunk, BOOL, OPTIONAL, NULL, "whether the model is shrunk"),
+    FIELD(lengths, ARRAY, OPTIONAL, NULL, "length of each dimension"),
+    FIELD(mode, ENUM, OPTIONAL, dsp_mode_names, "train or infer"),
+    FIELD(batch, COUNT, OPTIONAL, NULL, "samples of a replica"),
+    FIELD(dtype, ENUM, OPTIONAL, dsp_dtype_names, "type of numbers"),
+    FIELD(guidance, ENUM, OPTIONAL, dsp_guidance_names, "guidance"),
     FIELD(method, STRING, 0, NULL, "method of sequence parallelism"),
-    FIELD(variant, STRING, 0, NULL, "form of the method"),
+    FIELD(variant, STRING, OPTIONAL, NULL, "form of the method"),
     FIELD(degrees, ARRAY, 0, NULL, "ranks of each axis"),
-    FIELD(home, COUNT, DSP_FIELD_ZERO, NULL, "home dimension, from 1 on"),
-    FIELD(recompute, ENUM, 0, dsp_recompute_names, "recomputation"),
-    FIELD(zero, COUNT, DSP_FIELD_ZERO, NULL, "stage of ZeRO"),
-    FIELD(seed, COUNT, DSP_FIELD_ZERO, NULL, "of weights and inputs"),
-    FIELD(fault, ENUM, DSP_FIELD_OPTIONAL, dsp_fault_names, "what is wrong"),
+    FIELD(home, COUNT, ZERO, NULL, "home dimension, from 1 on"),
+    FIELD(recompute, ENUM, OPTIONAL, dsp_recompute_names, "recomputation"),
+    FIELD(zero, COUNT, ZERO, NULL, "stage of ZeRO"),
+    FIELD(seed, COUNT, ZERO, NULL, "of weights and inputs"),
+    FIELD(fault, ENUM, OPTIONAL, dsp_fault_names, "what is wrong"),
     {NULL},
 };
 
@@ -115,7 +123,7 @@ static gboolean read_plan(const DspJson *json, const cJSON *node,
   plan->method = dsp_method_find(w->method);
   if (!plan->method)
     return dsp_json_fail(json, node, error, "no method '%s'", w->method);
-  int variant = dsp_method_variant(plan->method, w->variant);
+  int variant = w->variant ? dsp_method_variant(plan->method, w->variant) : 0;
   if (variant < 0)
     return dsp_json_fail(json, node, error, "no variant '%s'", w->variant);
   plan->variant = (guint)variant;
@@ -134,12 +142,15 @@ static DspModel *load_model(const Written *w, GError **error) {
 
 static gboolean read_case(const DspJson *json, const cJSON *node, DspCase *c,
                           GError **error) {
-  g_auto(Written) w = {NULL};
+  g_auto(Written) w = defaults;
   if (!dsp_json_read(json, node, fields, &w, error) ||
       !read_plan(json, node, &w, &c->plan, error))
     return FALSE;
   c->model = load_model(&w, error);
-  if (!c->model || !read_list(json, w.lengths, c->job.lengths.length,
+  if (!c->model)
+    return FALSE;
+  c->job.lengths = dsp_model_default_lengths(c->model);
+  if (w.lengths && !read_list(json, w.lengths, c->job.lengths.length,
                               (int)c->model->n_dims, error))
     return FALSE;
   c->seed = (guint64)w.seed;

@@ -5,7 +5,8 @@
 
 #include "cuda/client.h"
 
-/* {"cases": [...]}; the caller frees. */
+/* {"cases": [{"model": ..., "method": ..., "degrees": [dp, cfg, ring, sp, tp],
+ * ...}]}; the caller frees. */
 char *dsp_cases_text(const DspCudaCase *cases, guint n);
 
 /* A case that was read, with a model of its own. */
