@@ -319,8 +319,8 @@ static void test_measured(void) {
     double limit;
   } limits[] = {
       {"collectives.json", "kind", "collective", 0.08},
-      {"collectives.json", "band", "64 MiB and above", 0.06},
-      {"h200-steps.json", "launch", "eager", 0.2},
+      {"collectives.json", "band", "64 MiB and above", 0.07},
+      {"h200-steps.json", "launch", "eager", 0.08},
   };
   for (guint i = 0; i < G_N_ELEMENTS(limits); i++) {
     g_autoptr(DspMeasurements) m = sample(limits[i].file);
