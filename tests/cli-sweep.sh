@@ -301,6 +301,11 @@ same all.jsonl out 'merge of JSON Lines, with a shard without cells'
 expect 0 '' '' merge one.csv -o merged.csv
 same one.csv merged.csv 'merge of all cells'
 
+# Files of an earlier dspsim.
+data=$DSP_TEST_SOURCE/tests/data/sweep
+expect 0 '^cell,vary.gpus,vary.dim.T,method,' '' merge "$data/scaling.csv"
+expect 0 '^{"cell": 0, "vary.gpus": 8, ' '' merge "$data/methods.jsonl"
+
 expect 2 '' 'merge what' merge
 expect 3 '' 'shard 3/4 is missing' merge 1.csv 2.csv 4.csv
 expect 3 '' 'shard 4/4 is missing' merge 1.csv 2.csv 3.csv
