@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/units.h"
-#include "cmd/stock.h"
+#include "cmd/job.h"
 #include "cmd/sweep-file.h"
 #include "search/sweep.h"
 #include "test.h"
@@ -103,6 +103,14 @@ static void test_grids(void) {
     else
       DSP_CHECK_NO_ERROR(error);
   }
+}
+
+/* A cell gets what was given by parsing it again. */
+static void test_options(void) {
+  static const DspOptionGroup groups[] = {DSP_JOB_GROUPS(0), {NULL}};
+  for (const DspOptionGroup *g = groups; g->title; g++)
+    for (const DspOption *o = g->options; o->name; o++)
+      DSP_CHECK(o->type->tell, "'%s' does not tell what was given", o->name);
 }
 
 /* --- order --------------------------------------------------------------- */
@@ -401,6 +409,7 @@ static void test_limits(void) {
 }
 
 static CU_TestInfo grid_tests[] = {{"specs and cells", test_grids},
+                                   {"what can be varied", test_options},
                                    CU_TEST_INFO_NULL};
 static CU_TestInfo order_tests[] = {{"by odd workers", test_order},
                                     {"by threads", test_threads},

@@ -191,11 +191,11 @@ static gboolean bind_varied(DspSweepCells *cells, GError **error) {
 
 /* --- what is not --------------------------------------------------------- */
 
-static gboolean is_varied(const DspSweepCells *cells, const DspOption *option,
-                          gboolean whole) {
+/* As a whole, and not one key of it. */
+static gboolean is_varied(const DspSweepCells *cells, const DspOption *option) {
   for (guint i = 0; i < cells->varied->len; i++) {
     const Setting *setting = setting_at(cells->varied, i);
-    if (setting->option == option && !(whole && setting->key))
+    if (setting->option == option && !setting->key)
       return TRUE;
   }
   return FALSE;
@@ -217,7 +217,7 @@ static GPtrArray *given(const DspJobOptions *job, const DspOption *option) {
 static gboolean add_settings(DspSweepCells *cells, const DspOption *option,
                              GError **error) {
   g_autoptr(GPtrArray) texts = given(cells->question->job, option);
-  if (texts->len && is_varied(cells, option, TRUE))
+  if (texts->len && is_varied(cells, option))
     return dsp_option_fail(error, option->name, "is varied as well");
   for (guint i = 0; i < texts->len; i++) {
     const Setting setting = {option, g_strdup(texts->pdata[i]), NULL};
@@ -346,7 +346,8 @@ static DspSweepPlans plans_of(const DspSweepCells *cells) {
   const DspSweepQuestion *q = cells->question;
   if (q->plans >= 0)
     return (DspSweepPlans)q->plans;
-  return q->job->method || is_varied(cells, find_option("method", 6), TRUE)
+  return q->job->method ||
+                 is_varied(cells, find_option("method", strlen("method")))
              ? DSP_ROWS_ONE
              : DSP_ROWS_BEST;
 }
