@@ -123,7 +123,7 @@ matches() {
 
 # run FILE NUMBER: an example of FILE. Pictures need gnuplot.
 run() {
-  if ! command -v gnuplot > /dev/null && grep -q -e --plot -e '^ls' "$2.sh"; then
+  if ! command -v gnuplot > /dev/null && grep -q -e --plot -e 'dspsim plot' -e '^ls' "$2.sh"; then
     return
   fi
   status=$(cat "$2.status")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/csv.h"
+#include "report/html.h"
 #include "report/plot.h"
 #include "test.h"
 #include <glib/gstdio.h>
@@ -257,8 +258,62 @@ static CU_TestInfo figure_tests[] = {
     {"who is ahead", test_lead}, {"time and cost", test_front},
     {"where", test_where},       CU_TEST_INFO_NULL};
 
+/* --- pages --------------------------------------------------------------- */
+
+/* What draws, and nothing else. */
+static void test_svg(void) {
+  static const struct {
+    const char *svg, *part; /* NULL: none */
+  } cases[] = {
+      {"<?xml version='1.0'?>\n<!-- x --><svg width='9' xmlns='http://x'>"
+       "<title>t</title><g id='a'><path d='M0,0'/></g></svg>",
+       "<svg role=\"img\" width=\"9\"><g id=\"p-a\"><path d=\"M0,0\">"
+       "</path></g></svg>\n"},
+      {"<svg><script>alert(1)</script><text>a&lt;b&amp;</text></svg>",
+       "<svg role=\"img\"><text>a&lt;b&amp;</text></svg>\n"},
+      {"<svg onload='x'><rect style='x' onclick='y' x='1'/></svg>",
+       "<svg role=\"img\"><rect x=\"1\"></rect></svg>\n"},
+      {"<svg><use xlink:href='#a' x='1'/><use xlink:href='http://x#a'/>"
+       "<use href='data:x'/></svg>",
+       "<svg role=\"img\"><use href=\"#p-a\" x=\"1\"></use><use></use>"
+       "<use></use></svg>\n"},
+      {"<svg><rect fill='url(#a)' stroke='url(http://x)'/></svg>",
+       "<svg role=\"img\"><rect fill=\"url(#p-a)\"></rect></svg>\n"},
+      {"<svg><foreignObject><p>x</p><svg/></foreignObject><g/></svg>",
+       "<svg role=\"img\"><g></g></svg>\n"},
+      {"<svg><rect x='\"&gt;&lt;script>'/></svg>",
+       "<svg role=\"img\"><rect "
+       "x=\"&quot;&gt;&lt;script&gt;\"></rect></svg>\n"},
+      {"<svg><g></svg>", NULL},
+      {"<html></html>", NULL},
+      {"no SVG", NULL},
+      {"", NULL},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(GString) out = g_string_new("before");
+    const gboolean done =
+        dsp_html_svg(out, cases[i].svg, strlen(cases[i].svg), "p-");
+    g_autofree char *want =
+        g_strconcat("before", cases[i].part ? cases[i].part : "", NULL);
+    DSP_CHECK_INT(done, cases[i].part != NULL);
+    DSP_CHECK_STRING(out->str, want);
+  }
+}
+
+static void test_html_text(void) {
+  g_autoptr(GString) out = g_string_new(NULL);
+  dsp_html_element(out, "p class=\"x\"", "<b> & \"'\n\x01\xff");
+  DSP_CHECK_STRING(out->str, "<p class=\"x\">&lt;b&gt; &amp; &quot;&apos;?"
+                             "?\xef\xbf\xbd</p>\n");
+}
+
+static CU_TestInfo page_tests[] = {{"pictures in pages", test_svg},
+                                   {"text in pages", test_html_text},
+                                   CU_TEST_INFO_NULL};
+
 static CU_SuiteInfo suites[] = {{.pName = "CSV", .pTests = csv_tests},
                                 {.pName = "records", .pTests = record_tests},
                                 {.pName = "figures", .pTests = figure_tests},
+                                {.pName = "pages", .pTests = page_tests},
                                 CU_SUITE_INFO_NULL};
 DSP_TEST_MAIN(suites)

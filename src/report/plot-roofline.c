@@ -173,16 +173,25 @@ static gboolean find_peak(const DspSelection *selection,
   return FALSE;
 }
 
+/* That of the rows, if it has a name or a description: what a file says is no
+ * path to read. */
+static DspCluster *cluster_of(const DspSelection *selection, GError **error) {
+  const char *name = dsp_record_text(
+      selection->records, dsp_select_row(selection->rows, 0), "cluster");
+  if (name && !strchr(name, '/') && !g_str_has_suffix(name, ".json"))
+    return dsp_cluster_load(name, error);
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
+              "nothing to draw as 'roofline': rows do not name their cluster");
+  return NULL;
+}
+
 static gboolean fill_roofline_of(DspFigure *figure,
                                  const DspSelection *selection,
                                  GError **error) {
   const char *by = figure->request->by ? figure->request->by : "method";
   if (!one_roof(selection, error))
     return FALSE;
-  g_autoptr(DspCluster) cluster = dsp_cluster_load(
-      dsp_record_text(selection->records, dsp_select_row(selection->rows, 0),
-                      "cluster"),
-      error);
+  g_autoptr(DspCluster) cluster = cluster_of(selection, error);
   g_autofree char *rest = dsp_select_free_keys(selection, by);
   g_autofree char *cells = g_strconcat(by, *rest ? "," : "", rest, NULL);
   Roofline plot = {.figure = figure,
