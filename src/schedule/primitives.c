@@ -334,7 +334,8 @@ const DspPrimitive dsp_pointwise = {pointwise_forward, pointwise_backward};
  */
 
 /* A stream enters a branch and goes on beside it: nothing forward; backward the
- * branch's gradient is added to the stream's. */
+ * branch's gradient is added to the stream's, which a compiler does where it is
+ * made. */
 static void fork_forward(DspBuilder *builder, DspCall *c) {
   c->y = dsp_view(builder, c->x);
 }
@@ -345,7 +346,7 @@ static void fork_backward(DspBuilder *builder, const DspCall *c) {
     return;
   int dx = dsp_gradient(builder, c->x);
   dsp_emit_memory(builder, DSP_ROLE_INPUT_GRAD, NULL, ELEMENT, dx, branch, dx,
-                  3 * dsp_tensor(builder, dx)->bytes, 1);
+                  3 * dsp_tensor(builder, dx)->bytes, !is_fused(builder));
 }
 
 const DspPrimitive dsp_fork = {fork_forward, fork_backward};
