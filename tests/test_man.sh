@@ -28,7 +28,7 @@ if command -v mandoc > /dev/null; then
     }
   done
   cat "$work"/html/*.html | grep -o 'href="[^#"]*"' | cut -d '"' -f 2 |
-    sort -u | while read -r link; do
+    grep -v '^https:' | sort -u | while read -r link; do
     test -e "$work/html/$link" || echo "a link to $link leads nowhere"
   done > "$work/dead"
   if test -s "$work/dead"; then
