@@ -41,6 +41,21 @@ test ! -s out || fail "4 ranks: $(cat out)"
 same whole.csv ranks.csv '4 ranks'
 same whole.csv.sweep ranks.csv.sweep 'the document of 4 ranks'
 
+# Ranks that read different files say so, and write nothing.
+for rank in 0 1 2 3; do
+  mkdir -p "files.$rank"
+  cp "$tiny" "files.$rank/model.json"
+done
+sed -i 's/"title": "/&Another /' files.2/model.json
+cat > files.sh << 'END'
+cd "files.$OMPI_COMM_WORLD_RANK" && exec "$@"
+END
+# shellcheck disable=SC2086 # words
+mpirun -n 4 sh files.sh $DSPSIM sweep model.json -V gpus=2,4 > out 2> err &&
+  fail 'different files: exit status 0'
+grep -q 'the ranks read different files' err || fail "$(cat err)"
+test ! -s out || fail "different files: $(cat out)"
+
 # reach BYTES: waits until the file is so long, or the ranks have ended.
 reach() {
   while kill -0 "$pid" 2> /dev/null &&

@@ -44,6 +44,23 @@ void dsp_mpi_end(void) {
     MPI_Finalize();
 }
 
+gboolean dsp_mpi_agree(const GString *text, GError **error) {
+  enum { LENGTH = 65 };
+  char first[LENGTH] = "";
+  g_autofree char *own = g_compute_checksum_for_data(
+      G_CHECKSUM_SHA256, (const guchar *)text->str, text->len);
+  if (!is_begun())
+    return TRUE;
+  g_strlcpy(first, own, LENGTH);
+  MPI_Bcast(first, LENGTH, MPI_CHAR, 0, MPI_COMM_WORLD);
+  int same = g_str_equal(first, own), all = 0;
+  MPI_Allreduce(&same, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+  if (!all)
+    g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
+                "the ranks read different files, or are not the same dspsim");
+  return all;
+}
+
 /* --- a rank that works --------------------------------------------------- */
 
 /* A message: the task, then the text. */
@@ -303,6 +320,11 @@ gboolean dsp_mpi_begin(gboolean together, GError **error) {
 
 guint dsp_mpi_ranks(void) {
   return 0;
+}
+
+gboolean dsp_mpi_agree(const GString *text, GError **error) {
+  (void)text, (void)error;
+  return TRUE;
 }
 
 gboolean dsp_mpi_serve(const DspWork *work) {

@@ -11,6 +11,9 @@
 gboolean dsp_mpi_begin(gboolean together, GError **error);
 /* How many ranks there are besides the first; 0: alone. */
 guint dsp_mpi_ranks(void);
+/* All ranks call it: whether `text`, all that rows follow from, is the same on
+ * each. DSP_ERROR_USAGE on all if it is not. */
+gboolean dsp_mpi_agree(const GString *text, GError **error);
 /* On other ranks than the first: does tasks until there are no more, and
  * returns TRUE. */
 gboolean dsp_mpi_serve(const DspWork *work);

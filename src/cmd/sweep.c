@@ -261,6 +261,15 @@ static void show_grid(const DspSweepCells *cells, GString *out) {
   dsp_sweep_text(dsp_sweep_cells_grid(cells), &style, out);
 }
 
+static gboolean ranks_agree(const Options *options, const DspSweepCells *cells,
+                            GError **error) {
+  const DspSweepFacts facts = dsp_sweep_cells_facts(cells);
+  const DspSweepEnd end = {FALSE, 0, 0};
+  g_autoptr(GString) text = g_string_new(NULL);
+  dsp_sweep_document_write(&facts, &options->shard, &end, text);
+  return dsp_mpi_agree(text, error);
+}
+
 /* As the first rank, or alone; another rank serves it until it is done. */
 static gboolean sweep_cells(const Options *options, const DspSweepCells *cells,
                             GError **error) {
@@ -270,7 +279,8 @@ static gboolean sweep_cells(const Options *options, const DspSweepCells *cells,
   if (!dsp_mpi_begin(options->shard.shards == 1, error))
     return FALSE;
   const gboolean done =
-      dsp_mpi_serve(&work) || write_rows(&sweep, &work, error);
+      ranks_agree(options, cells, error) &&
+      (dsp_mpi_serve(&work) || write_rows(&sweep, &work, error));
   dsp_mpi_end();
   return done;
 }
