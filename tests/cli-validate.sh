@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every method and variant computes what its model says, on meshes of one and
-# two axes, forward and backward; what is wrong on purpose is noticed.
+# cli-validate.sh [brief]: every method and variant computes what its model says,
+# on meshes of one and two axes, forward and backward; what is wrong on purpose
+# is noticed. With "brief", few tokens, for eyes that are slow.
 # shellcheck disable=SC1091,SC2154 # tests/cli.sh
 . "$DSP_TEST_SOURCE/tests/cli.sh"
 cd "$work" || exit 1
@@ -10,8 +11,42 @@ plans=0
 # sound ARGUMENT...: at least one plan runs, and none fails.
 sound() {
   expect 0 '^# .* plans*: [1-9][0-9]* passed, 0 failed' '' validate "$@"
-  plans=$((plans + $(sed -n 's/^# .*plans*: \([0-9]*\) passed.*/\1/p' "$work/out")))
+  passed=$(sed -n 's/^# .*plans*: \([0-9]*\) passed.*/\1/p' "$work/out")
+  plans=$((plans + ${passed:-0}))
 }
+
+# caught FAULT ARGUMENT...: in every plan that has a place for it.
+caught() {
+  fault=$1
+  shift
+  expect 1 '^# .*plans*: 0 passed, [1-9]' 'plans failed$' \
+    validate --fault "$fault" "$@"
+}
+
+if test "${1-}" = brief; then
+  tiny='--dim T=4 --dim S=5'
+  # shellcheck disable=SC2086 # words
+  {
+    sound -g 2,3,4 $tiny --recompute none
+    sound -g 8 --dim T=8 --dim S=9 --variant best --recompute none --sp 8
+    sound -g 4 $tiny --method dsp --variant best --degrees tp=2
+    sound -g 4 $tiny --method dsp --variant best --zero 3 --dtype bf16
+    sound -g 4 $tiny --variant best --mode infer --guidance parallel
+    sound axial-3d -g 3 --dim T=4 --dim H=3 --dim W=5 --variant best
+    sound wan2.1-t2v-1.3b -g 3 --dim X=7 --variant best
+    sound llama-2-7b -g 3 --dim X=7 --method ring
+    for fault in missing-switch swapped-ranks shard-off-by-one; do
+      caught $fault -g 3 $tiny --method dsp --variant best
+    done
+    caught bytes-declared -g 3 $tiny --method dsp --variant best
+    caught padding-kept -g 3 $tiny --method ring --variant best
+    caught gradient-not-reduced -g 3 $tiny --method ring --variant best
+    caught stale-keys -g 3 $tiny --method ring --variant best
+    caught wrong-scale -g 3 $tiny --method ring --variant best
+  }
+  echo "$plans plans passed"
+  exit "$failed"
+fi
 
 # Three models of divided attention (one of three dimensions; their lengths are
 # divisible by hardly any degree), one of full attention, one that is causal.
@@ -59,13 +94,7 @@ same one out 'two runs'
 expect 0 . '' validate -g 2 --method dsp --sp 2 --format csv --seed 2
 ! cmp -s one out || fail 'the seed is of no use'
 
-# Every fault is caught, in every plan that has a place for it.
-caught() {
-  fault=$1
-  shift
-  expect 1 '^# .*plans*: 0 passed, [1-9]' 'plans failed$' \
-    validate --fault "$fault" "$@"
-}
+# Every fault is caught.
 caught missing-switch -g 3,4 --method dsp --sp 3
 caught missing-switch -g 4 --method ulysses --dtype bf16
 caught swapped-ranks -g 4 --method dsp --sp 4
