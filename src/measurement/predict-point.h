@@ -13,8 +13,8 @@
 gboolean dsp_point_predict(DspInventory *inventory, const DspPoint *point,
                            double *predicted, GError **error);
 
-/* Parts of the measured value that are neither modelled nor known: bits of
- * DspOutside. */
+/* Parts of the measured value besides the model of which the time is not known:
+ * bits of DspOutside. Of these a VAE's decoder is estimated. */
 guint dsp_point_unmodelled(const DspPoint *point);
 
 /* s of a run of the collective that has the price. */
