@@ -61,6 +61,12 @@ static int compare_points(gconstpointer a, gconstpointer b) {
   return (one->x > other->x) - (one->x < other->x);
 }
 
+/* Axes that may be logarithmic begin above zero. */
+static gboolean can_be_drawn(const DspCurve *curve, const Point *point) {
+  return isfinite(point->x) && point->x > 0 && isfinite(point->y) &&
+         (point->y > 0 || !(curve->logarithmic || curve->relative));
+}
+
 static void add_points(Plot *plot, guint row) {
   const DspSelection *selection = plot->selection;
   const guint facet = dsp_factor_of(&plot->facets, selection, row);
@@ -73,7 +79,7 @@ static void add_points(Plot *plot, guint row) {
         .y = plot->curves->curves[i].value(selection, row),
         .label_y = NAN,
     };
-    if (isfinite(point.y) && isfinite(point.x))
+    if (can_be_drawn(&plot->curves->curves[i], &point))
       g_array_append_val(plot->points, point);
   }
 }
@@ -138,7 +144,7 @@ static void find_range(Plot *plot, guint panel) {
   low = low > 0 ? low : high / 2;
   const double pad = pow(MAX(high / low, 2), 0.09);
   const double zoom =
-      p->curve->relative ? 10 * floor((1.3 * low - 0.3 * high) / 10) : 0;
+      p->curve->relative ? 10 * floor((1.3 * low - 0.3 * high - 5) / 10) : 0;
   p->y_low = p->curve->logarithmic ? low / pad : MAX(zoom, 0);
   p->y_high =
       p->curve->logarithmic ? high * pad : high + 0.1 * (high - p->y_low);
@@ -365,11 +371,13 @@ static void fill_panels(Plot *plot) {
   }
 }
 
-static void fill(Plot *plot, const char *shown) {
+static gboolean fill(Plot *plot, const char *shown, GError **error) {
   g_autofree char *cells = g_strconcat(shown, ",", plot->facets.keys, NULL);
   g_autoptr(GArray) best = dsp_select_best(plot->selection, cells);
   for (guint i = 0; i < best->len; i++)
     add_points(plot, g_array_index(best, guint, i));
+  if (!plot->points->len)
+    return dsp_figure_fail(plot->figure, error);
   fill_panels(plot);
   lay_out(plot);
   dsp_figure_head(plot->figure, plot->selection, plot->curves->what, cells);
@@ -379,6 +387,7 @@ static void fill(Plot *plot, const char *shown) {
   for (guint i = 0; i < plot->points->len; i++)
     add_row(plot, point_at(plot, i));
   add_bars(plot);
+  return TRUE;
 }
 
 static gboolean draw(DspFigure *figure, const DspSelection *selection,
@@ -393,14 +402,14 @@ static gboolean draw(DspFigure *figure, const DspSelection *selection,
   g_autofree char *free_keys = dsp_select_free_keys(selection, shown);
   dsp_factor_init(&plot.series, selection, by);
   dsp_factor_init(&plot.facets, selection, free_keys);
-  const gboolean fits = plot.facets.values->len <= MOST_PANELS;
-  if (fits)
-    fill(&plot, shown);
+  const gboolean done = plot.facets.values->len <= MOST_PANELS
+                            ? fill(&plot, shown, error)
+                            : dsp_select_fail(selection, free_keys, error);
   g_free(plot.panels);
   g_array_unref(plot.points);
   dsp_factor_clear(&plot.series);
   dsp_factor_clear(&plot.facets);
-  return fits || dsp_select_fail(selection, free_keys, error);
+  return done;
 }
 
 gboolean dsp_figure_curves(DspFigure *figure, const DspSelection *selection,

@@ -49,11 +49,9 @@ static void find_offers(Pareto *plot) {
     const double time =
         1000 / dsp_select_number(plot->selection, row, "samples_per_s");
     const Offer offer = {row, time, cost_of(plot, row, time), FALSE};
-    if (!isfinite(offer.time) || !isfinite(offer.cost))
-      continue;
-    dsp_range_include(&plot->x, offer.time);
-    dsp_range_include(&plot->y, offer.cost);
-    g_array_append_val(plot->offers, offer);
+    if (dsp_range_include(&plot->x, offer.time) &&
+        dsp_range_include(&plot->y, offer.cost))
+      g_array_append_val(plot->offers, offer);
   }
   g_array_sort(plot->offers, compare_offers);
   for (guint i = 0; i < plot->offers->len; i++) {
@@ -128,9 +126,12 @@ static double room_for_names(Pareto *plot) {
   return share * (1 + RIGHT) / (1 - share);
 }
 
-static void fill_offers(Pareto *plot, const char *left_out) {
+static gboolean fill_offers(Pareto *plot, const char *left_out,
+                            GError **error) {
   DspFigure *figure = plot->figure;
   find_offers(plot);
+  if (!plot->offers->len)
+    return dsp_figure_fail(figure, error);
   plot->x = dsp_range_widened(plot->x, room_for_names(plot), RIGHT);
   plot->y = dsp_range_widened(plot->y, 0.3, 0.12);
   dsp_figure_head(figure, plot->selection,
@@ -145,6 +146,7 @@ static void fill_offers(Pareto *plot, const char *left_out) {
   figure->lines = 32;
   dsp_figure_columns(figure, pareto_keys);
   add_offers(plot);
+  return TRUE;
 }
 
 static gboolean has_prices(const DspSelection *selection) {
@@ -173,10 +175,10 @@ static gboolean fill_pareto_of(DspFigure *figure, const DspSelection *selection,
                  .priced = has_prices(selection),
                  .names = names};
   dsp_factor_init(&plot.series, selection, by);
-  fill_offers(&plot, names);
+  const gboolean done = fill_offers(&plot, names, error);
   dsp_factor_clear(&plot.series);
   g_array_unref(plot.offers);
-  return TRUE;
+  return done;
 }
 
 static const char *const needed[] = {"samples_per_s", "gpus", NULL};

@@ -3,11 +3,12 @@
 #include "report/plot-private.h"
 #include <math.h>
 
-void dsp_range_include(DspRange *range, double value) {
+gboolean dsp_range_include(DspRange *range, double value) {
   if (!isfinite(value) || value <= 0)
-    return;
+    return FALSE;
   range->low = MIN(range->low, value);
   range->high = MAX(range->high, value);
+  return TRUE;
 }
 
 DspRange dsp_range_widened(DspRange range, double below, double above) {

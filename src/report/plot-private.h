@@ -58,6 +58,9 @@ void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
 /* Between the parts of a line; no comma, for the reason above. */
 #define DSP_PLOT_DOT " \302\267 "
 
+/* DSP_ERROR_USAGE: no value can be drawn; FALSE. */
+gboolean dsp_figure_fail(const DspFigure *figure, GError **error);
+
 /* --- rows ---------------------------------------------------------------- */
 
 /* The rows of a picture. */
@@ -137,7 +140,8 @@ typedef struct {
 #define DSP_NO_RANGE                                                           \
   { INFINITY, 0 }
 
-void dsp_range_include(DspRange *range, double value);
+/* FALSE, and nothing done, if the value is not on such an axis. */
+gboolean dsp_range_include(DspRange *range, double value);
 /* Wider by shares of the range, which is taken to be at least a factor of
  * two. */
 DspRange dsp_range_widened(DspRange range, double below, double above);

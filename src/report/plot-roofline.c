@@ -71,6 +71,11 @@ static void add_roofs(Roofline *plot, const DspCluster *cluster) {
            dsp_figure_format(plot->figure, "NVLink %.0f GB/s",
                              cluster->nvlink_bandwidth / 1e9),
            cluster->nvlink_bandwidth);
+  if (cluster->nvlink_bandwidth <= 0)
+    add_roof(plot,
+             dsp_figure_format(plot->figure, "PCIe %.0f GB/s",
+                               cluster->pcie_bandwidth / 1e9),
+             cluster->pcie_bandwidth);
   if (beyond_node(plot->selection, cluster))
     add_roof(plot,
              dsp_figure_format(plot->figure, "network %.0f GB/s", nic / 1e9),
@@ -119,19 +124,19 @@ static void find_points(Roofline *plot, const char *cells) {
         rate * 1e12 * seconds /
             dsp_select_number(plot->selection, row, "sent_bytes_per_gpu"),
         rate};
-    if (!isfinite(point.intensity))
-      continue;
-    dsp_range_include(&plot->x, point.intensity);
-    dsp_range_include(&plot->y, rate);
-    g_array_append_val(plot->points, point);
+    if (dsp_range_include(&plot->x, point.intensity) &&
+        dsp_range_include(&plot->y, rate))
+      g_array_append_val(plot->points, point);
   }
   g_array_sort(plot->points, compare_rates);
 }
 
-static void fill_roofs(Roofline *plot, const DspCluster *cluster,
-                       const char *cells) {
+static gboolean fill_roofs(Roofline *plot, const DspCluster *cluster,
+                           const char *cells, GError **error) {
   DspFigure *figure = plot->figure;
   find_points(plot, cells);
+  if (!plot->points->len)
+    return dsp_figure_fail(figure, error);
   dsp_range_include(&plot->x, plot->peak * 1e12 / cluster->nvlink_bandwidth);
   dsp_range_include(&plot->y, plot->peak);
   plot->x = dsp_range_widened(plot->x, 0.15, 0.45);
@@ -147,6 +152,7 @@ static void fill_roofs(Roofline *plot, const DspCluster *cluster,
   dsp_figure_columns(figure, roof_keys);
   add_roofs(plot, cluster);
   add_roof_points(plot);
+  return TRUE;
 }
 
 static gboolean one_roof(const DspSelection *selection, GError **error) {
@@ -203,10 +209,10 @@ static gboolean fill_roofline_of(DspFigure *figure,
     return FALSE;
   plot.points = g_array_new(FALSE, FALSE, sizeof(RoofPoint));
   dsp_factor_init(&plot.series, selection, by);
-  fill_roofs(&plot, cluster, cells);
+  const gboolean done = fill_roofs(&plot, cluster, cells, error);
   dsp_factor_clear(&plot.series);
   g_array_unref(plot.points);
-  return TRUE;
+  return done;
 }
 
 static const char *const needed[] = {"samples_per_s", "mfu", "step_time_us",

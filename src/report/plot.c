@@ -103,6 +103,13 @@ void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
   g_array_append_val(figure->parts, part);
 }
 
+gboolean dsp_figure_fail(const DspFigure *figure, GError **error) {
+  g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE,
+              "nothing to draw as '%s': no value is above zero",
+              figure->kind->name);
+  return FALSE;
+}
+
 static gboolean fill(DspFigure *figure, GError **error) {
   const DspPlotKind *kind = figure->kind;
   DspSelection selection;

@@ -387,8 +387,8 @@ const char *dsp_record_text(const DspRecords *records, guint i,
 static gboolean fail_number(const Row *row, const char *key, const char *text,
                             GError **error) {
   const guint column = find_column(row->source, key) - 1;
-  g_autofree char *message = g_strdup_printf(
-      "'%.40s' is not a number, which '%.40s' must be", text, key);
+  g_autofree char *message =
+      g_strdup_printf("'%.40s' is not a number that '%.40s' may be", text, key);
   if (column == G_MAXUINT) { /* "file", which no file has written */
     g_set_error(error, DSP_ERROR, DSP_ERROR_USAGE, "%s", message);
     return FALSE;
@@ -401,6 +401,12 @@ static gboolean fail_number(const Row *row, const char *key, const char *text,
   return dsp_json_fail(cell->json, cell->node, error, "%s", message);
 }
 
+/* Nothing that is measured or predicted is beyond, and what is computed of such
+ * numbers stays finite. */
+static gboolean is_plain(double value) {
+  return value == 0 || (fabs(value) > 1e-100 && fabs(value) < 1e100);
+}
+
 gboolean dsp_record_number(const DspRecords *records, guint i, const char *key,
                            double *number, GError **error) {
   const char *text = dsp_record_text(records, i, key);
@@ -409,7 +415,7 @@ gboolean dsp_record_number(const DspRecords *records, guint i, const char *key,
   if (!text)
     return TRUE;
   const double value = g_ascii_strtod(text, &end);
-  if (*end || g_ascii_isspace(*text) || !isfinite(value))
+  if (*end || g_ascii_isspace(*text) || !is_plain(value))
     return fail_number(row_at(records, i), key, text, error);
   *number = value;
   return TRUE;
