@@ -174,4 +174,11 @@ for name; do
     no_harm "a key $name, $kind,"
   done
 done
+# A method stands with the plan that compare chose, though another is faster.
+dspsim compare --all -o "$work/plans.csv" 2> "$work/err"
+dspsim plot breakdown "$work/plans.csv" > "$work/bars"
+if ! grep -q '^  dsp  ' "$work/bars" || grep -q 'dsp pipelined' "$work/bars"; then
+  fail 'not the plan that compare chose'
+  cat "$work/err" "$work/bars"
+fi
 exit "$failed"

@@ -283,6 +283,22 @@ gboolean dsp_select_fail(const DspSelection *selection, const char *keys,
   return FALSE;
 }
 
+static gboolean is_chosen(const DspSelection *selection, guint row) {
+  return g_strcmp0(dsp_record_text(selection->records, row, "chosen"),
+                   "true") == 0;
+}
+
+/* Comparisons say which plan of a method is chosen: published and proposed
+ * variants are not, fast as they may be. */
+static gboolean is_better(const DspSelection *selection, guint row,
+                          guint other) {
+  const double rate = dsp_select_number(selection, row, "samples_per_s");
+  const double others = dsp_select_number(selection, other, "samples_per_s");
+  if (is_chosen(selection, row) != is_chosen(selection, other))
+    return is_chosen(selection, row);
+  return isfinite(rate) && !(others >= rate);
+}
+
 GArray *dsp_select_best(const DspSelection *selection, const char *keys) {
   g_autoptr(GHashTable) places =
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -297,8 +313,7 @@ GArray *dsp_select_best(const DspSelection *selection, const char *keys) {
       continue;
     }
     guint *known = &g_array_index(best, guint, place - 1);
-    if (dsp_select_number(selection, row, "samples_per_s") >
-        dsp_select_number(selection, *known, "samples_per_s"))
+    if (is_better(selection, row, *known))
       *known = row;
     g_free(value);
   }
