@@ -47,7 +47,7 @@ do for [panel = 0 : panels - 1] {
   set format y '%.10g'
   set xrange [x_low : x_high]
   set yrange [y_low : y_high]
-  set xlabel x_name noenhanced textcolor rgb '#333333' offset 0,0.5
+  set xlabel x_name noenhanced textcolor rgb '#333333' offset 0,0.25
   if (!dumb) { set ylabel y_name noenhanced textcolor rgb '#333333' }
   if (dumb) { heading = heading . '  ' . y_name }
   set label 3 heading at graph 0, graph 1 offset (dumb ? 1 : 0),0.7 font ',13' \

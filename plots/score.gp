@@ -38,7 +38,7 @@ do for [panel = 0 : panels - 1] {
   set label 3 name at graph 0, graph 1 offset 0,0.8 noenhanced font ',13'
   set label 4 error at graph 0.03, graph 0.95 noenhanced font ',11' \
     textcolor rgb '#444444'
-  set xlabel 'measured' textcolor rgb '#333333' offset 0,0.5
+  set xlabel 'measured' textcolor rgb '#333333' offset 0,0.25
   set ylabel 'predicted' textcolor rgb '#333333'
   plot x with lines linewidth 1.2 linecolor rgb '#000000', \
     x * 1.1 with lines linewidth 0.7 linecolor rgb '#888888', \

@@ -123,17 +123,28 @@ static void add_heading(GString *out, const DspStyle *style,
     g_string_append_printf(out, "# %s\n", clean);
 }
 
-/* The parts, each once. */
-static void add_legend(GString *out, const DspFigure *figure,
-                       const DspStyle *style) {
-  g_autoptr(GHashTable) told = g_hash_table_new(g_str_hash, g_str_equal);
+static gboolean is_shown(const DspFigure *figure, const char *name) {
   for (guint i = 0; i < figure->parts->len; i++) {
     const DspBarPart *part = &g_array_index(figure->parts, DspBarPart, i);
-    if (!g_hash_table_add(told, (gpointer)part->name))
+    if (part->value > 0 && strcmp(part->name, name) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* The parts that any bar has, each once: the first bar tells all, in order. */
+static void add_legend(GString *out, const DspFigure *figure,
+                       const DspStyle *style) {
+  const DspBar *first = (const DspBar *)(const void *)figure->bars->data;
+  const char *before = "# ";
+  for (guint i = 0; figure->bars->len && i < first->parts; i++) {
+    const DspBarPart *part = &g_array_index(figure->parts, DspBarPart, i);
+    if (!is_shown(figure, part->name))
       continue;
-    g_string_append(out, g_hash_table_size(told) > 1 ? "  " : "# ");
+    g_string_append(out, before);
     add_fill(out, style, part->colour, 1);
     g_string_append_printf(out, " %s", part->name);
+    before = "  ";
   }
   if (figure->parts->len)
     g_string_append_c(out, '\n');

@@ -340,7 +340,10 @@ static void add_figure(Page *page, const DspPlotKind *kind) {
   g_autofree char *prefix = g_strconcat(kind->name, "-", NULL);
   if (!figure)
     return;
-  g_string_append_printf(page->out, "<figure id=\"%s\">\n", kind->name);
+  g_string_append_printf(page->out, "<figure id=\"%s\" aria-label=\"",
+                         kind->name);
+  dsp_html_text(page->out, figure->title);
+  g_string_append(page->out, "\">\n");
   if (!dsp_figure_svg(figure, svg, &trouble) ||
       !dsp_html_svg(page->out, svg->str, svg->len, prefix))
     add_bars(page, figure, trouble);

@@ -132,7 +132,11 @@ static void add_bar(Plot *plot, guint row, const char *group) {
   double end = 0;
   for (const DspPart *part = stack->parts; part->key; part++) {
     const double length = number_of(plot, row, part->key) * scale;
-    if (!is_part(plot, part) || !(length > 0))
+    if (!is_part(plot, part))
+      continue;
+    dsp_figure_part(plot->figure, part->label, part->colour,
+                    length > 0 ? length : 0);
+    if (!(length > 0))
       continue;
     DspValue values[N_KEYS] = {[LABEL] = dsp_string(label),
                                [PART] = dsp_string(part->label),
@@ -141,7 +145,6 @@ static void add_bar(Plot *plot, guint row, const char *group) {
                                [TO] = dsp_number(end + length)};
     end += length;
     add_row(plot, values);
-    dsp_figure_part(plot->figure, part->label, part->colour, length);
   }
   note = note_of(plot, row, end);
   DspValue values[N_KEYS] = {[LABEL] = dsp_string(label),
@@ -293,7 +296,7 @@ static guint add_legend(Plot *plot) {
   double x = MARGIN;
   guint line = 0;
   for (const DspPart *part = plot->stack->parts; part->key; part++) {
-    const double width = SQUARE + GAP + CHARACTER * (double)strlen(part->label);
+    const double width = SQUARE + GAP + 6.3 * (double)strlen(part->label);
     if (!is_shown(plot, part))
       continue;
     if (x > MARGIN && x + width > WIDTH) {
