@@ -110,7 +110,7 @@ expect 1 "ring=2: has no place for 'stale-keys'" 'no plan could be run' \
   validate -g 2 --fault stale-keys --method ring --variant best
 
 # What cannot be run is skipped, with the reason, and never passed.
-expect 1 'cannot be computed yet: linear_attention' 'no plan could be run' \
+expect 1 'cannot be computed yet: linear attention' 'no plan could be run' \
   validate sana-1.6b -g 2 --method single
 expect 1 'dsp sp=2: stage .* leaves no dimension' 'no plan could be run' \
   validate wan2.1-t2v-1.3b -g 2 --method dsp --variant best

@@ -819,29 +819,46 @@ static gboolean has_input(const DspModel *model, const DspStage *stage,
          op->in + op->beside == model->streams[op->stream].width;
 }
 
+/* The joint stream's tokens join one sequence a sample. */
+static gboolean joins_many(const DspModel *model, const DspOp *op) {
+  const DspStream *s = &model->streams[op->stream];
+  DspDimSet all = 0;
+  for (guint i = 0; i < s->n_dims; i++)
+    all |= 1u << s->dims[i];
+  return op->joint >= 0 && (op->over & all) != all;
+}
+
+/* Why `op` has no function here, or NULL. */
+static const char *obstacle(const DspModel *model, const DspStage *stage,
+                            const DspOp *op) {
+  static const char *const kinds[DSP_N_OPS] = {
+      [DSP_OP_LINEAR_ATTENTION] = "linear attention",
+      [DSP_OP_TRIANGLE] = "a triangle multiplication",
+      [DSP_OP_OUTER_PRODUCT] = "an outer product"};
+  if (kinds[op->kind])
+    return kinds[op->kind];
+  if (op->global)
+    return "an operand that every rank needs whole";
+  if (op->window > 1)
+    return "windows";
+  if (joins_many(model, op))
+    return "joint tokens in many sequences";
+  return has_input(model, stage, op) ? NULL : "columns of another block";
+}
+
 gboolean dsp_reference_can(const DspModel *model, GError **error) {
   const DspBlock *block;
   for (guint i = 0; (block = dsp_model_part(model, i)); i++)
     for (guint j = 0; j < block->n_stages; j++)
       for (guint k = 0; k < block->stages[j].n_ops; k++) {
-        const DspOp *op = &block->stages[j].ops[k];
-        const DspStream *s = &model->streams[op->stream];
-        DspDimSet all = 0;
-        for (guint d = 0; d < s->n_dims; d++)
-          all |= 1u << s->dims[d];
-        gboolean divided = op->joint >= 0 && (op->over & all) != all;
-        if (op->kind == DSP_OP_LINEAR_ATTENTION ||
-            op->kind == DSP_OP_TRIANGLE || op->kind == DSP_OP_OUTER_PRODUCT ||
-            op->global || op->window > 1 || divided ||
-            !has_input(model, &block->stages[j], op)) {
-          g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
-                      "'%s' of '%s' cannot be computed yet: %s", op->name,
-                      block->stages[j].name,
-                      divided          ? "joint tokens in many sequences"
-                      : op->window > 1 ? "windows"
-                                       : dsp_op_names[op->kind]);
-          return FALSE;
-        }
+        const DspStage *stage = &block->stages[j];
+        const char *reason = obstacle(model, stage, &stage->ops[k]);
+        if (!reason)
+          continue;
+        g_set_error(error, DSP_ERROR, DSP_ERROR_INFEASIBLE,
+                    "'%s' of '%s' cannot be computed yet: %s",
+                    stage->ops[k].name, stage->name, reason);
+        return FALSE;
       }
   return TRUE;
 }
