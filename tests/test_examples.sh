@@ -98,7 +98,7 @@ update() {
       while ((text | getline line) > 0) new = new shown(line) "\n"
       close(text)
     }
-    function output(text) { old = old text "\n"; abridged += text == "..." }
+    function output(text) { old = old text "\n"; abridged += plain(text) == "..." }
     function begin(line) { flush(); print line }
     function edge() { flush(); print }
     function other() { flush(); print }

@@ -90,7 +90,7 @@ set lmargin at screen left
 set bmargin at screen bottom
 set tmargin at screen top
 set rmargin at screen 0.975
-set xlabel axis noenhanced textcolor rgb '#333333' offset 0,0.5
+set xlabel axis noenhanced textcolor rgb '#333333' offset 0,0.25
 set xrange [0 : x_high]
 set yrange [rows - 0.4 : -0.6]
 set border 0
