@@ -4,14 +4,32 @@
 # fastest first:
 #   1 series (its colour), 2 name (on the line only), 3 seconds, 4 cost, 5 y of
 #   the name, 6 on the line (1), 7 to 10 range of x, of y, 11 name of y,
-#   12 title, 13 inputs
+#   12 name of the series, 13 where in the legend (0 to 1 of the picture),
+#   14 title, 15 inputs
 stats data using (x_low = $7, x_high = $8, y_low = $9, y_high = $10, \
-  cost = strcol(11), title = strcol(12), inputs = strcol(13), $7) nooutput
+  cost = strcol(11), title = strcol(14), inputs = strcol(15), $7) nooutput
 
 set label 1 title at screen 0, screen title_y offset 1.5,0 font ',17' noenhanced
 set label 2 inputs at screen 0, screen inputs_y offset 1.5,0 font ',12' \
   textcolor rgb '#555555' noenhanced
-set tmargin at screen 1 - 72.0 / height
+set tmargin at screen 1 - 100.0 / height
+
+# The legend: each series once, in a line.
+array legend[32]
+array place[32]
+do for [i = 1 : 32] { place[i] = 2 }
+stats data using ($1 < 32 ? (legend[int($1) + 1] = strcol(12), \
+  place[int($1) + 1] = $13, 0) : 0) nooutput
+do for [i = 1 : 32] {
+  if (place[i] < 1) {
+    set label (10 + i) '●' at screen place[i], \
+      screen 1 - 76.0 / height textcolor rgb hue(i - 1)
+    set label (50 + i) legend[i] at screen place[i], \
+      screen 1 - 76.0 / height offset 1.8,0 noenhanced \
+      textcolor rgb '#333333'
+  }
+}
+
 set rmargin 4
 set logscale xy 10
 set xrange [x_low : x_high]

@@ -24,9 +24,9 @@ typedef struct {
 
 enum { PARETO_WIDTH = 860, PARETO_HEIGHT = 500, PARETO_PANEL = 360 };
 
-static const char *const pareto_keys[] = {"series", "name",   "time",  "cost",
-                                          "name_y", "front",  "x_low", "x_high",
-                                          "y_low",  "y_high", "axis",  NULL};
+static const char *const pareto_keys[] = {
+    "series", "name",  "time",   "cost", "name_y", "front",    "x_low",
+    "x_high", "y_low", "y_high", "axis", "legend", "legend_x", NULL};
 
 static int compare_offers(gconstpointer a, gconstpointer b) {
   const Offer *one = a, *other = b;
@@ -61,6 +61,21 @@ static void find_offers(Pareto *plot) {
   }
 }
 
+static const char *series_name(const Pareto *plot, guint series) {
+  g_autofree char *name = dsp_select_describe(
+      plot->series.keys, plot->series.values->pdata[series]);
+  return dsp_figure_text(plot->figure, name);
+}
+
+/* The pixel from where on the legend tells the colour of a series. */
+static double legend_x(const Pareto *plot, guint series) {
+  enum { MARGIN = 24, BETWEEN = 40 };
+  double x = MARGIN;
+  for (guint i = 0; i < series; i++)
+    x += BETWEEN + 6.3 * (double)g_utf8_strlen(series_name(plot, i), -1);
+  return x;
+}
+
 static void add_offer(Pareto *plot, const Offer *offer, double name_y) {
   const guint series =
       dsp_factor_of(&plot->series, plot->selection, offer->row);
@@ -81,6 +96,8 @@ static void add_offer(Pareto *plot, const Offer *offer, double name_y) {
       dsp_number(plot->y.high),
       dsp_string(plot->priced ? "cost of 1000 samples"
                               : "GPU hours for 1000 samples"),
+      dsp_string(series_name(plot, series)),
+      dsp_number(legend_x(plot, series) / PARETO_WIDTH),
   };
   G_STATIC_ASSERT(G_N_ELEMENTS(values) + 1 == G_N_ELEMENTS(pareto_keys));
   dsp_figure_row(plot->figure, values);
