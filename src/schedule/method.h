@@ -11,17 +11,17 @@ typedef struct DspBuilder DspBuilder; /* schedule/build.h */
 struct DspMethod {
   const char *name, *summary;
   const char *const *variants; /* NULL-terminated; [0] is the default */
-  guint published;   /* bit set of variants that repeat published benchmark
-                        code, right or not: no candidates of a choice */
+  guint published;        /* bit set of variants that repeat published benchmark
+                             code, right or not: no candidates of a choice */
   const char *difference; /* why the published code computes something else
                              than the model says, NULL: it does not */
-  guint proposed;    /* bit set of variants that no published code has: no
-                        candidates either */
-  guint axes;        /* bit set of mesh axes that carry its degree: none,
-                        one, or ring and sp (their product) */
-  gboolean embedded; /* shards one dimension for good */
-  guint balanced;    /* bit set of variants whose causal rings deal out their
-                        dimension in zigzag */
+  guint proposed;         /* bit set of variants that no published code has: no
+                             candidates either */
+  guint axes;             /* bit set of mesh axes that carry its degree: none,
+                             one, or ring and sp (their product) */
+  gboolean embedded;      /* shards one dimension for good */
+  guint balanced; /* bit set of variants whose causal rings deal out their
+                     dimension in zigzag */
   /* Degree name of the plan in reports for each axis it uses ("ulysses"). */
   const char *degree_names[DSP_N_AXES];
   /* Refuses a plan with DSP_ERROR_INFEASIBLE and the reason. NULL: the common
