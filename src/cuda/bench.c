@@ -77,7 +77,7 @@ int dsp_bench_run(const DspWork *work, const DspSeat *seat) {
                                               DSP_REDUCE_SCATTER,
                                               DSP_ALL_REDUCE, DSP_SENDRECV};
   const DspPlan plan = {.degree = {1, 1, 1, seat->ranks, 1}};
-  g_autofree char *id = g_build_filename(work->folder, "nccl-id", NULL);
+  g_autofree char *id = g_build_filename(work->folder, DSP_ID_FILE, NULL);
   FILE *results = dsp_results_open(work, seat);
   g_autoptr(DspWorld) world = dsp_world_new(seat, id, work->timeout);
   DspCarrier *carrier = dsp_nccl_new(&world->machine, &plan);

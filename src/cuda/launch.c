@@ -131,8 +131,15 @@ static void become_worker(const Launch *l, gint64 rank) {
   _exit(EXIT_FAILURE);
 }
 
+/* An id of ranks that have not met would lead these astray. */
+static void forget_id(const Launch *l) {
+  g_autofree char *path = g_build_filename(l->folder, DSP_ID_FILE, NULL);
+  g_unlink(path);
+}
+
 static gboolean start(Launch *l) {
   l->group = 0;
+  forget_id(l);
   for (gint64 i = 0; i < l->ranks; i++) {
     pid_t child = fork();
     if (child == 0)

@@ -111,7 +111,7 @@ FILE *dsp_results_open(const DspWork *work, const DspSeat *seat) {
 int dsp_worker_run(const DspWork *work, const DspSeat *seat) {
   g_autoptr(GError) error = NULL;
   g_auto(Bench) bench = {NULL};
-  g_autofree char *id = g_build_filename(work->folder, "nccl-id", NULL);
+  g_autofree char *id = g_build_filename(work->folder, DSP_ID_FILE, NULL);
   g_autoptr(GPtrArray) cases = dsp_cases_load(work->cases, &error);
   if (cases)
     bench.cluster = any_cluster(&error);

@@ -5,6 +5,9 @@
 #include "cuda/world.h"
 #include <stdio.h>
 
+/* Where in the folder NCCL's id is. */
+#define DSP_ID_FILE "nccl-id"
+
 /* What dspsim-cuda is to validate, and where its processes meet. */
 typedef struct {
   const char *cases;  /* file of dsp_cases_text() */
