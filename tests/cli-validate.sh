@@ -57,6 +57,9 @@ for variant in best naive; do
 done
 sound llama-2-7b -g 8 --method usp
 sound flux.1-dev -g 2,4
+# No embedders and no final layer: the last block gives the output.
+sound "$DSP_TEST_SOURCE/tests/data/models/divided-64-heads.json" -g 8 --sp 8 \
+  --variant best
 
 # Meshes of two axes: ulysses x ring, dp x sp, tp x sp.
 sound -g 8 --method usp --degrees ulysses=4,ring=2

@@ -268,6 +268,16 @@ static void run_forward(DspRank *rank, const DspSegment *segment,
     dsp_array_unref(taken[i]);
 }
 
+/* The latest: where a block is the last part, its last repetition's, which the
+ * backward pass puts others in place of. */
+static void keep_output(DspRank *rank) {
+  DspArray *y = rank->values[rank->run->output_tensor];
+  if (!y)
+    return;
+  dsp_array_unref(rank->output);
+  rank->output = dsp_array_ref(y);
+}
+
 static void run_segment(DspRank *rank, guint index) {
   const DspSegment *segment = rank->run->schedule->segments->pdata[index];
   gboolean backward = segment->pass == DSP_PASS_BACKWARD;
@@ -278,9 +288,10 @@ static void run_segment(DspRank *rank, guint index) {
       hand_on(rank, segment);
     if (backward)
       bring_back(rank, segment);
-    if (segment->pass == DSP_PASS_FORWARD)
+    if (segment->pass == DSP_PASS_FORWARD) {
       run_forward(rank, segment, rank->kept->pdata[index]);
-    else
+      keep_output(rank);
+    } else
       run_steps(rank, segment);
     drop_rest(rank, segment);
     if (segment->block && rank->run->zero == 3)
@@ -349,6 +360,7 @@ static void rank_free(gpointer data) {
   for (guint i = 0; i < rank->run->schedule->tensors->len; i++)
     dsp_array_unref(rank->values[i]);
   g_free(rank->values);
+  dsp_array_unref(rank->output);
   g_ptr_array_unref(rank->kept);
   rank->run->device->kernels->release(rank->run->device, rank->weights);
   rank->run->device->kernels->release(rank->run->device, rank->gradients);
@@ -468,7 +480,7 @@ static const float *put_rows(const DspRank *rank, const DspPosition *p,
 /* In inference the passes of guidance have been gathered one behind the other.
  */
 static void put_output(DspRun *run, const DspRank *rank) {
-  const DspArray *y = rank->values[run->output_tensor];
+  const DspArray *y = rank->output;
   DspPosition p = rank->position;
   int64_t passes = run->schedule->plan.degree[DSP_AXIS_CFG];
   if (p.at[DSP_AXIS_TP] == 0)

@@ -18,6 +18,7 @@ typedef struct {
   const DspSegment *segment;
   int64_t repetition; /* of the segment's block */
   DspArray **values;  /* by tensor, NULL: not there */
+  DspArray *output;   /* of the model */
   GPtrArray *kept; /* by segment: arrays of the forward pass, by repetition */
   float *weights, *gradients; /* in the device's memory */
   double loss;
