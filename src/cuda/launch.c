@@ -16,6 +16,8 @@
 
 /* A case may take so many times as long as it may stand still. */
 enum { PATIENCE = 10, LOOK_US = 20000 };
+/* Exit status. */
+enum { BAD_INPUT = 3 };
 
 char *dsp_no_gpu(void) {
   int n = 0;
@@ -311,21 +313,30 @@ static void run_cases(const GPtrArray *cases, Launch *l) {
     }
 }
 
+int dsp_print_skipped(const char *why) {
+  cJSON *root = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "skipped", why);
+  print_node(root);
+  return EXIT_SUCCESS;
+}
+
+static int fail(const GError *error) {
+  fprintf(stderr, "dspsim-cuda: %s\n", error->message);
+  return g_error_matches(error, DSP_ERROR, DSP_ERROR_INPUT) ? BAD_INPUT
+                                                            : EXIT_FAILURE;
+}
+
 int dsp_launch(const char *file, guint timeout) {
   g_autoptr(GError) error = NULL;
-  g_autofree char *skipped = dsp_no_gpu();
-  if (skipped) {
-    cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "skipped", skipped);
-    print_node(root);
-    return EXIT_SUCCESS;
-  }
   g_autoptr(GPtrArray) cases = dsp_cases_load(file, &error);
-  g_autofree char *folder = cases ? dsp_folder_new(&error) : NULL;
-  if (!folder) {
-    fprintf(stderr, "dspsim-cuda: %s\n", error->message);
-    return EXIT_FAILURE;
-  }
+  if (!cases)
+    return fail(error);
+  g_autofree char *skipped = dsp_no_gpu();
+  if (skipped)
+    return dsp_print_skipped(skipped);
+  g_autofree char *folder = dsp_folder_new(&error);
+  if (!folder)
+    return fail(error);
   Launch l = {
       .command = "worker", .cases = file, .folder = folder, .timeout = timeout};
   run_cases(cases, &l);

@@ -22,6 +22,9 @@ void dsp_folder_remove(const char *folder);
 /* Why nothing can be run here, or NULL; the caller frees. */
 char *dsp_no_gpu(void);
 
+/* Prints {"skipped": why}; gives the exit status. */
+int dsp_print_skipped(const char *why);
+
 /* Prints the document of what is in `folder`/results; `n` cases. */
 void dsp_print_results(const char *folder, guint n);
 

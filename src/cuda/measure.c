@@ -488,16 +488,11 @@ static gboolean write_file(const Bench *bench, const char *file,
   return written;
 }
 
-static int skip(const char *why) {
-  printf("{\"skipped\": \"%s\"}\n", why);
-  return EXIT_SUCCESS;
-}
-
 int dsp_measure(const char *file, const char *cluster) {
   g_autoptr(GError) error = NULL;
   g_autofree char *skipped = dsp_no_gpu();
   if (skipped)
-    return skip(skipped);
+    return dsp_print_skipped(skipped);
   g_autofree char *machine = dsp_machine_text();
   Bench bench = {.gpu = dsp_cuda_new(),
                  .points = cJSON_CreateArray(),
