@@ -318,6 +318,12 @@ static gboolean save_parts(const DspFigure *figure, const Files *files,
          save(files->folder, files->program, program, error);
 }
 
+/* It is half drawn, or of other data than those beside it now. */
+static void remove_image(const Files *files) {
+  g_autofree char *path = g_build_filename(files->folder, files->image, NULL);
+  g_unlink(path);
+}
+
 gboolean dsp_figure_save(const DspFigure *figure, const char *file,
                          GError **error) {
   Files files;
@@ -328,6 +334,7 @@ gboolean dsp_figure_save(const DspFigure *figure, const char *file,
     g_prefix_error(error, "'%s', to be drawn from '%s' and '%s': ",
                    files.image + strlen("./"), files.program + strlen("./"),
                    files.data + strlen("./"));
+    remove_image(&files);
     done = FALSE;
   }
   files_clear(&files);

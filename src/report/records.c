@@ -8,10 +8,13 @@
 #include <string.h>
 
 #define MOST_BYTES (1u << 30)
+/* Far more than any answer has. */
+#define MOST_KEYS 1000
 
 /* A value of JSON. */
 typedef struct {
-  const char *text;
+  guint column;
+  const char *text; /* NULL: a list */
   const DspJson *json;
   const cJSON *node;
 } Cell;
@@ -23,7 +26,7 @@ typedef struct {
   GHashTable *columns; /* key -> index + 1 */
   DspCsv *csv;
   GPtrArray *jsons;    /* DspJson */
-  GPtrArray *rows;     /* GArray of Cell, by index of the column */
+  GPtrArray *rows;     /* GArray of Cell */
   GPtrArray *inputs;   /* char * */
   GStringChunk *texts; /* of numbers, and keys */
 } Source;
@@ -135,18 +138,14 @@ static guint column_of(Source *source, const char *key) {
 
 static void set_cell(Source *source, const DspJson *json, const char *key,
                      const cJSON *node, gpointer data) {
-  GArray *row = data;
-  const guint column = column_of(source, key);
-  if (cJSON_IsArray(node))
-    return;
-  if (row->len <= column)
-    g_array_set_size(row, column + 1);
-  g_array_index(row, Cell, column) = (Cell){text_of(source, node), json, node};
+  const char *text = cJSON_IsArray(node) ? NULL : text_of(source, node);
+  const Cell cell = {column_of(source, key), text, json, node};
+  g_array_append_val((GArray *)data, cell);
 }
 
 static void add_object(Source *source, const DspJson *json,
                        const cJSON *object) {
-  GArray *row = g_array_new(FALSE, TRUE, sizeof(Cell));
+  GArray *row = g_array_new(FALSE, FALSE, sizeof(Cell));
   flatten(source, json, "", object, set_cell, row);
   g_ptr_array_add(source->rows, row);
 }
@@ -217,12 +216,15 @@ static gboolean fail_line(Source *source, guint number, const char *line,
   return parse_json(source, padded->str, padded->len, error);
 }
 
-static gboolean parse_lines(Source *source, const char *text, GError **error) {
-  for (guint number = 1; *text; number++) {
-    const gsize length = strcspn(text, "\n");
-    if (!parse_json(source, text, length, error))
-      return fail_line(source, number, text, length, error);
-    text += length + (text[length] == '\n');
+static gboolean parse_lines(Source *source, const GString *text,
+                            GError **error) {
+  const char *line = text->str, *end = line + text->len;
+  for (guint number = 1; line < end; number++) {
+    const char *newline = memchr(line, '\n', (gsize)(end - line));
+    const gsize length = (gsize)((newline ? newline : end) - line);
+    if (!parse_json(source, line, length, error))
+      return fail_line(source, number, line, length, error);
+    line += length + (newline != NULL);
   }
   return TRUE;
 }
@@ -251,6 +253,13 @@ static gboolean parse_csv(Source *source, const char *text, gsize length,
 /* Lists of keys have commas. */
 static gboolean check_keys(const Source *source, GError **error) {
   GHashTableIter iter;
+  const guint n = g_hash_table_size(source->columns);
+  if (n > MOST_KEYS) {
+    g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT,
+                "%s: %u keys, more than the %u that it may have", source->name,
+                n, MOST_KEYS);
+    return FALSE;
+  }
   gpointer key;
   g_hash_table_iter_init(&iter, source->columns);
   while (g_hash_table_iter_next(&iter, &key, NULL))
@@ -268,7 +277,7 @@ static gboolean parse(Source *source, const GString *text, GError **error) {
   source->sha256 = g_compute_checksum_for_data(
       G_CHECKSUM_SHA256, (const guchar *)text->str, text->len);
   if (*begin == '{')
-    return is_lines(begin) ? parse_lines(source, text->str, error)
+    return is_lines(begin) ? parse_lines(source, text, error)
                            : parse_json(source, text->str, text->len, error);
   return parse_csv(source, text->str, text->len, error);
 }
@@ -367,11 +376,24 @@ static guint find_column(const Source *source, const char *key) {
   return GPOINTER_TO_UINT(g_hash_table_lookup(source->columns, key));
 }
 
+/* The cell of a row of JSON, NULL if there is none. Most rows of a file have
+ * the same keys, and so the cell at the index of its column. */
+static const Cell *find_cell(const Row *row, guint column) {
+  const GArray *array = row->source->rows->pdata[row->row];
+  const Cell *cells = (const Cell *)(const void *)array->data;
+  if (column < array->len && cells[column].column == column)
+    return &cells[column];
+  for (guint i = 0; i < array->len; i++)
+    if (cells[i].column == column)
+      return &cells[i];
+  return NULL;
+}
+
 static const char *cell_text(const Row *row, guint column) {
   if (row->source->csv)
     return dsp_csv_cell(row->source->csv, row->row, column);
-  const GArray *cells = row->source->rows->pdata[row->row];
-  return column < cells->len ? g_array_index(cells, Cell, column).text : NULL;
+  const Cell *cell = find_cell(row, column);
+  return cell ? cell->text : NULL;
 }
 
 const char *dsp_record_text(const DspRecords *records, guint i,
@@ -396,8 +418,7 @@ static gboolean fail_number(const Row *row, const char *key, const char *text,
   if (row->source->csv)
     return dsp_csv_fail(row->source->csv, row->row, column, error, "%s",
                         message);
-  const Cell *cell = &g_array_index(
-      (GArray *)row->source->rows->pdata[row->row], Cell, column);
+  const Cell *cell = find_cell(row, column);
   return dsp_json_fail(cell->json, cell->node, error, "%s", message);
 }
 
