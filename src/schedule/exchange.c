@@ -34,7 +34,8 @@ static Copy split_copy(const DspBuilder *builder, guint stream, int dim,
 static const Copy concatenate = {TRUE, DSP_MEMORY_COPY, 1};
 
 /* One permutation packs the heads of all ranks, another takes them apart, as in
- * DeepSpeed and in xDiT. */
+ * all_to_all_4D of feifeibear/long-context-attention, which xDiT, HunyuanVideo
+ * and Wan call. */
 static const Copy permute_heads = {TRUE, DSP_MEMORY_TRANSPOSE, 1};
 
 static int buffer_new(DspBuilder *builder, int like, int64_t bytes) {
@@ -271,29 +272,27 @@ static int64_t heads_bytes(const DspBuilder *builder, const DspCall *c,
 }
 
 /* call->variant: which of q (or o), k and v move. Each is an exchange of its
- * own, as in DeepSpeed-Ulysses. */
+ * own, as in DeepSpeed-Ulysses. Shards of the outermost dimension arrive one
+ * after another, as they shall lie. */
 static void emit_head_exchanges(DspBuilder *builder, const DspCall *c, int x,
                                 int y, gboolean to_heads) {
   int tokens = to_heads ? x : y;
   const DspTensor *t = dsp_tensor(builder, tokens);
-  int64_t ranks = dsp_plan_axis(builder->plan, c->axis).size;
-  Copy whole_rows = t->layout.dim == DSP_DIM_NONE
-                        ? concatenate
-                        : split_copy(builder, t->stream, t->layout.dim, ranks);
-  whole_rows.kernels = MIN(whole_rows.kernels, 1);
+  const Copy arrived =
+      is_outermost(builder, t->stream, t->layout.dim) ? no_copy : permute_heads;
   for (guint piece = DSP_PIECE_Q; piece <= DSP_PIECE_V; piece <<= 1) {
     if (!(c->variant & piece))
       continue;
     int64_t bytes = heads_bytes(builder, c, tokens, piece);
-    Transfer transfer = {DSP_ALL_TO_ALL,
-                         c->axis,
-                         to_heads ? permute_heads : whole_rows,
-                         to_heads ? concatenate : permute_heads,
-                         bytes,
-                         bytes,
-                         bytes,
-                         piece,
-                         c->variant};
+    Transfer transfer = {.collective = DSP_ALL_TO_ALL,
+                         .axis = c->axis,
+                         .pack = permute_heads,
+                         .unpack = to_heads ? arrived : permute_heads,
+                         .sent = bytes,
+                         .received = bytes,
+                         .bytes = bytes,
+                         .pieces = piece,
+                         .holds = c->variant};
     emit_transfer(builder, c->op, &transfer, x, y);
   }
 }

@@ -127,17 +127,39 @@ static void attend_round_back(DspBuilder *builder, const DspCall *c,
   dsp_emit(builder, step);
 }
 
+/* Codes that join ring to ulysses permute q, k, v and the output before and
+ * after an exchange of heads among one rank, too; with one sequence that moves
+ * nothing (all_to_all_4D of feifeibear/long-context-attention). */
+static gboolean permutes_heads(const DspBuilder *builder, const Ring *ring) {
+  return builder->batch > 1 && builder->plan->degree[DSP_AXIS_SP] == 1 &&
+         !ring->confused;
+}
+
+/* They are counted with the last step, the first sum of rounds. */
+static void add_permutations(const DspBuilder *builder, const Ring *ring) {
+  DspStep *step = dsp_last_step(builder);
+  DspMemoryPart parts[DSP_MEMORY_PARTS];
+  if (!permutes_heads(builder, ring))
+    return;
+  memcpy(parts, step->memory.parts, sizeof parts);
+  parts[DSP_MEMORY_PARTS - 1] =
+      (DspMemoryPart){DSP_MEMORY_TRANSPOSE, 8, 16 * ring->q_bytes};
+  dsp_step_kernels(builder, step, parts);
+}
+
 /* Merging a block's output into the running one, which is fp32, by their
  * log-sum-exp: out - sigmoid(lse of the block - lse) (out - block). Fused it
  * reads both and writes one (4 + 2 + 4 bytes for 2 of output). The framework
  * casts the block, subtracts, multiplies by a number a row and subtracts, and
- * has four more kernels for the numbers of rows. */
+ * has four more kernels for the numbers of rows. The first block's output is
+ * cast, too, and the last result is cast back: counted with the first merge. */
 static void merge_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
                         int64_t round, int y) {
   static const DspMemoryPart eager[DSP_MEMORY_PARTS] = {
       {DSP_MEMORY_ELEMENTWISE, 7, 15}, {DSP_MEMORY_BROADCAST, 1, 4}};
   static const DspMemoryPart fused[DSP_MEMORY_PARTS] = {
       {DSP_MEMORY_ELEMENTWISE, 1, 5}};
+  static const DspMemoryPart casts = {DSP_MEMORY_ELEMENTWISE, 2, 6};
   if (round == 0)
     return;
   emit_memory_round(builder, c, ring, round, y, -1, y, 0, 0);
@@ -145,10 +167,16 @@ static void merge_round(DspBuilder *builder, const DspCall *c, const Ring *ring,
   DspMemoryPart parts[DSP_MEMORY_PARTS];
   memcpy(parts, builder->job->launch == DSP_LAUNCH_COMPILED ? fused : eager,
          sizeof parts);
+  if (round == 1) {
+    parts[0].kernels += casts.kernels;
+    parts[0].bytes += casts.bytes;
+  }
   for (int i = 0; i < DSP_MEMORY_PARTS; i++)
     parts[i].bytes *= ring->q_bytes;
   dsp_step_kernels(builder, step, parts);
   step->also[0] = c->side;
+  if (round == 1)
+    add_permutations(builder, ring);
 }
 
 static void ring_forward(DspBuilder *builder, DspCall *c) {
@@ -184,6 +212,8 @@ static void ring_backward(DspBuilder *builder, const DspCall *c) {
     if (round == 0)
       continue;
     add_round(builder, c, &ring, round, dx, -1, ring.q_bytes);
+    if (round == 1)
+      add_permutations(builder, &ring);
     if (arriving >= 0)
       add_round(builder, c, &ring, round, dkv, arriving, ring.kv_bytes);
     arriving = send_round(builder, c, &ring, dkv);
