@@ -100,6 +100,59 @@ static void test_folding(void) {
   check_folding(llama, 8, 3); /* causal: ranks of a plain ring differ */
 }
 
+/* --- repetitions
+ * ------------------------------------------------------------------------ */
+
+static void look(gpointer data, const DspStepRun *run) {
+  (void)data, (void)run;
+}
+
+/* Numbers are times, by how much of the step's they may differ. */
+static void check_near_step(double a, double b, double step, const char *what) {
+  DSP_CHECK(fabs(a - b) <= 1e-12 * step,
+            "%s: %.17g, %.17g where every repetition is run, of %.17g s", what,
+            a, b, step);
+}
+
+static void check_same_times(const DspSimResult *a, const DspSimResult *b) {
+  const double step = b->step_time;
+  check_near_step(a->step_time, step, step, "step");
+  check_near_step(a->compute_time, b->compute_time, step, "compute");
+  check_near_step(a->contention_time, b->contention_time, step, "contention");
+  check_near_step(a->comm_time, b->comm_time, step, "communication");
+  check_near_step(a->exposed_comm_time, b->exposed_comm_time, step, "exposed");
+  check_near_step(a->launch_idle_time, b->launch_idle_time, step, "idle");
+  for (int i = 0; i < DSP_N_COLLECTIVES; i++)
+    check_near_step(a->exposed_by[i], b->exposed_by[i], step,
+                    dsp_collective_names[i]);
+  DSP_CHECK_INT((gint64)a->events, (gint64)b->events);
+}
+
+/* An observer sees every repetition of a block; who does not look is told the
+ * same. */
+static void test_repetitions(void) {
+  const DspModel *models[] = {video, llama, divided};
+  for (guint i = 0; i < 12; i++) {
+    DspJob job = job_of(models[i % 3], i / 3 % 2 ? h200 : h100, 64);
+    job.mode = i / 6 ? DSP_MODE_INFER : DSP_MODE_TRAIN;
+    g_autoptr(DspTopology) topology = dsp_topology_new(job.cluster, 64, NULL);
+    g_autoptr(DspPrices) prices = dsp_prices_new(topology, NULL);
+    g_autoptr(GArray) plans = plans_of(&job, i / 6 ? 0 : 3);
+    for (guint j = 0; j < plans->len; j++) {
+      const DspPlan *plan = &g_array_index(plans, DspPlan, j);
+      g_autoptr(DspSchedule) schedule = dsp_schedule_new(&job, plan, NULL);
+      const DspSimOptions options = {.every_rank = FALSE};
+      const DspSimOptions looks = {.observer = {.step = look}};
+      DspSimResult a, b;
+      if (!schedule)
+        continue;
+      dsp_simulate(schedule, prices, &options, &a);
+      dsp_simulate(schedule, prices, &looks, &b);
+      check_same_times(&a, &b);
+    }
+  }
+}
+
 /* --- physics
  * ---------------------------------------------------------------------- */
 
@@ -476,6 +529,7 @@ static void test_slow_gpus(void) {
 }
 
 static CU_TestInfo tests[] = {{"folded and every rank agree", test_folding},
+                              {"repetitions skipped", test_repetitions},
                               {"within physics", test_physics},
                               {"monotone", test_monotone},
                               {"one truth", test_one_truth},

@@ -34,6 +34,14 @@ typedef struct {
   double left, since, pace;
 } Stream;
 
+/* What is summed up of a rank, in seconds. */
+typedef struct {
+  double compute, contention, comm, exposed, launch_idle;
+  double exposed_by[DSP_N_COLLECTIVES];
+} Sums;
+
+enum { N_SUMS = sizeof(Sums) / sizeof(double) };
+
 typedef struct {
   double cpu;
   gboolean stalled; /* the queue was full */
@@ -42,8 +50,10 @@ typedef struct {
   guint base[DSP_N_STREAM_KINDS]; /* issued before this iteration */
   guint queued, ring_position;
   Stream streams[DSP_N_STREAM_KINDS];
-  double compute, contention, comm, exposed, launch_idle;
-  double exposed_by[DSP_N_COLLECTIVES];
+  union {
+    Sums sums;
+    double sum[N_SUMS];
+  };
   DspCollective ended; /* the last collective that ended */
 } Rank;
 
@@ -56,6 +66,14 @@ typedef struct {
   guint group;
   double begin;
 } Meeting;
+
+/* The ranks when the first one had ended a step of a repeated segment. */
+typedef struct {
+  Entry ended; /* no loop: nothing is known */
+  double now;
+  uint64_t events;
+  Rank *ranks; /* but for what is in their queues */
+} Moment;
 
 typedef struct {
   const DspProgram *program;
@@ -72,7 +90,9 @@ typedef struct {
   GArray *ended;        /* guint: meetings whose flows have just ended */
   DspHeap *heap;        /* events: streams of ranks, then meetings */
   uint64_t events;
-  double *load;    /* bytes/s by link, for the observer */
+  gboolean skips;     /* repetitions that are like others: nobody looks */
+  Moment now, before; /* before: one repetition ago */
+  double *load;       /* bytes/s by link, for the observer */
   double reloaded; /* when flows started or ended, -1: not since it was told */
 } Sim;
 
@@ -187,8 +207,8 @@ static gboolean takes_part(const Rank *rank, const DspStep *step) {
 }
 
 static void expose(Rank *rank, double time) {
-  rank->exposed += time;
-  rank->exposed_by[rank->ended] += time;
+  rank->sums.exposed += time;
+  rank->sums.exposed_by[rank->ended] += time;
 }
 
 /* What kept the compute stream idle since it was free: first a wait for another
@@ -196,7 +216,7 @@ static void expose(Rank *rank, double time) {
 static void account_idle(Rank *rank, const Stream *stream, double now) {
   double ready = stream->blocked ? now : stream->free;
   expose(rank, MAX(ready - stream->free, 0));
-  rank->launch_idle += stream->start - MAX(ready, stream->free);
+  rank->sums.launch_idle += stream->start - MAX(ready, stream->free);
 }
 
 static const DspPrice *price_of(const Sim *sim, const Meeting *meeting) {
@@ -240,7 +260,7 @@ static void work_off(Rank *rank, Stream *stream, double now) {
   const double time = MAX(now - stream->since, 0);
   stream->left = MAX(stream->left - time / stream->pace, 0);
   stream->since += time;
-  rank->contention += time * (1 - 1 / stream->pace);
+  rank->sums.contention += time * (1 - 1 / stream->pace);
 }
 
 /* A collective of the rank has begun or ended. */
@@ -345,7 +365,8 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
   Rank *rank = &sim->ranks[r];
   Stream *stream = &rank->streams[kind];
   const Entry *entry = head_of(stream);
-  double *busy = kind == DSP_STREAM_COMPUTE ? &rank->compute : &rank->comm;
+  double *busy =
+      kind == DSP_STREAM_COMPUTE ? &rank->sums.compute : &rank->sums.comm;
   *busy += now - stream->start;
   if (kind == DSP_STREAM_COMPUTE)
     work_off(rank, stream, now);
@@ -364,6 +385,187 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
   advance_all(sim, r, now);
 }
 
+static double next_event(const Sim *sim) {
+  uint32_t id;
+  return dsp_heap_is_empty(sim->heap) ? INFINITY
+                                      : dsp_heap_peek(sim->heap, &id);
+}
+
+/* --- repetitions that are like the one before
+ * -------------------------------------------- */
+
+/* Of the present time: what differs by less, differs by rounding. */
+#define SAME_STATE 1e-14
+
+/* Nothing is in flight: queues, CPUs and kernels are all that there is. */
+static gboolean is_quiet(const Sim *sim) {
+  for (guint i = 0; i < sim->n_ranks; i++)
+    for (int j = 0; j < DSP_N_STREAM_KINDS; j++)
+      if (j != DSP_STREAM_COMPUTE && sim->ranks[i].streams[j].state != IDLE)
+        return FALSE;
+  return TRUE;
+}
+
+/* For how many repetitions more the rank's CPU issues the same segment. */
+static int64_t n_like_it(const Sim *sim, const Rank *rank) {
+  const DspLoop *loop = sim->now.ended.loop;
+  return rank->loop < sim->program->n_loops &&
+                 loop == &sim->program->loops[rank->loop] && rank->stalled
+             ? loop->segment->repeat - 1 - rank->iteration
+             : 0;
+}
+
+static int64_t n_like_it_everywhere(const Sim *sim) {
+  int64_t times = G_MAXINT64;
+  for (guint i = 0; i < sim->n_ranks; i++)
+    times = MIN(times, n_like_it(sim, &sim->ranks[i]));
+  return times;
+}
+
+static gboolean same_time(const Moment *now, double is, const Moment *before,
+                          double was) {
+  return fabs(is - now->now - (was - before->now)) <= SAME_STATE * now->now;
+}
+
+/* What the CPU is ahead with will be issued as soon as what was before it one
+ * repetition ago, which the ring buffer still holds; the rest is as far as the
+ * CPU goes free to start. */
+static gboolean same_issue(const Stream *stream, guint steps, double now,
+                           double before) {
+  for (guint i = 1; i <= stream->length; i++) {
+    const guint at = stream->head + stream->length - i;
+    if (i + steps > QUEUE_DEPTH)
+      return FALSE;
+    const double is = stream->entries[at % QUEUE_DEPTH].issued - now;
+    const double was =
+        stream->entries[(at + QUEUE_DEPTH - steps) % QUEUE_DEPTH].issued -
+        before;
+    if (is <= 0 && was <= 0)
+      return TRUE;
+    if (fabs(MAX(is, 0) - MAX(was, 0)) > SAME_STATE * now)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* The compute stream's. */
+static gboolean same_kernel(const Moment *now, const Stream *is,
+                            const Moment *before, const Stream *was) {
+  if (is->state != was->state || is->blocked != was->blocked)
+    return FALSE;
+  if (is->state == IDLE)
+    return same_time(now, is->free, before, was->free);
+  return is->pace == was->pace &&
+         fabs(is->left - was->left) <= SAME_STATE * now->now &&
+         same_time(now, is->start, before, was->start) &&
+         same_time(now, is->since, before, was->since);
+}
+
+/* One repetition on, stream `i` has the same before it, as soon; what came
+ * before the segment had ended one repetition ago. */
+static gboolean same_stream(const Moment *now, const Rank *is,
+                            const Moment *before, const Rank *was, int i) {
+  const Stream *a = &is->streams[i], *b = &was->streams[i];
+  const guint steps = now->ended.loop->per_stream[i];
+  return a->ended == b->ended + steps && a->issued == b->issued + steps &&
+         b->ended + (guint)was->iteration * steps >= was->base[i] &&
+         (i != DSP_STREAM_COMPUTE || same_kernel(now, a, before, b)) &&
+         same_issue(a, steps, now->now, before->now);
+}
+
+static gboolean same_rank(const Moment *now, const Moment *before, guint i) {
+  const Rank *is = &now->ranks[i], *was = &before->ranks[i];
+  gboolean same = is->loop == was->loop && is->index == was->index &&
+                  is->iteration == was->iteration + 1 &&
+                  is->ended == was->ended && is->stalled && was->stalled;
+  for (int j = 0; same && j < DSP_N_STREAM_KINDS; j++)
+    same = same_stream(now, is, before, was, j);
+  return same;
+}
+
+/* Everything is as it was one repetition ago, and so is what will be, as long
+ * as CPUs issue the same. */
+static gboolean is_same(const Sim *sim) {
+  const Moment *now = &sim->now, *before = &sim->before;
+  gboolean same = now->ended.iteration == before->ended.iteration + 1;
+  for (guint i = 0; same && i < sim->n_ranks; i++)
+    same = same_rank(now, before, i);
+  return same;
+}
+
+static void move_queue(Stream *stream, const guint *steps, int64_t times,
+                       double delay) {
+  for (guint i = 0; i < stream->length; i++) {
+    Entry *entry = &stream->entries[(stream->head + i) % QUEUE_DEPTH];
+    entry->iteration += times;
+    entry->issued += delay;
+    for (int j = 0; j < DSP_N_STREAM_KINDS; j++)
+      entry->until[j] += (guint)times * steps[j];
+  }
+}
+
+static void move_rank(Rank *rank, const Rank *before, const guint *steps,
+                      int64_t times, double delay) {
+  rank->cpu += delay;
+  rank->iteration += times;
+  for (int i = 0; i < DSP_N_STREAM_KINDS; i++) {
+    Stream *stream = &rank->streams[i];
+    rank->base[i] += (guint)times * steps[i];
+    stream->issued += (guint)times * steps[i];
+    stream->ended += (guint)times * steps[i];
+    stream->free += delay;
+    stream->start += delay;
+    stream->since += delay;
+    move_queue(stream, steps, times, delay);
+  }
+  for (int i = 0; i < N_SUMS; i++)
+    rank->sum[i] += (double)times * (rank->sum[i] - before->sum[i]);
+}
+
+/* What was done since one repetition ago is done so many times more. */
+static void skip(Sim *sim, int64_t times) {
+  const double delay = (double)times * (sim->now.now - sim->before.now);
+  const guint *steps = sim->now.ended.loop->per_stream;
+  sim->events += (uint64_t)times * (sim->now.events - sim->before.events);
+  for (guint i = 0; i < sim->n_ranks; i++) {
+    const Stream *compute = &sim->ranks[i].streams[DSP_STREAM_COMPUTE];
+    move_rank(&sim->ranks[i], &sim->before.ranks[i], steps, times, delay);
+    if (compute->state == RUNNING)
+      dsp_heap_set(sim->heap, stream_event(i, DSP_STREAM_COMPUTE),
+                   compute->since + compute->left * compute->pace);
+  }
+}
+
+/* Compares a quiet moment with the one at the same step of the repetition
+ * before, and skips what would be the same again. Sums over all repetitions are
+ * then off by the rounding of one so many times: some 1e-13 of the time. */
+static void compare_moments(Sim *sim) {
+  Moment *now = &sim->now, *before = &sim->before;
+  const gboolean again = before->ended.loop == now->ended.loop;
+  if (n_like_it(sim, &sim->ranks[0]) <= 0 ||
+      (again && before->ended.instruction != now->ended.instruction))
+    return;
+  before->ended.loop = NULL;
+  if (!is_quiet(sim))
+    return;
+  now->events = sim->events;
+  memcpy(now->ranks, sim->ranks, sim->n_ranks * sizeof *now->ranks);
+  if (again && is_same(sim)) {
+    skip(sim, n_like_it_everywhere(sim));
+    return;
+  }
+  const Moment later = *now;
+  *now = *before;
+  *before = later;
+}
+
+static void look_back(Sim *sim) {
+  if (!sim->now.ended.loop || next_event(sim) <= sim->now.now)
+    return;
+  compare_moments(sim);
+  sim->now.ended.loop = NULL;
+}
+
 /* --- the loop
  * ------------------------------------------------------------------------- */
 
@@ -371,10 +573,15 @@ static void stream_due(Sim *sim, guint event, double now) {
   guint rank = event / DSP_N_STREAM_KINDS;
   DspStreamKind kind = (DspStreamKind)(event % DSP_N_STREAM_KINDS);
   Stream *stream = &sim->ranks[rank].streams[kind];
-  if (stream->state == STARTING)
+  if (stream->state == STARTING) {
     arrive(sim, rank, stream, now);
-  else
-    end(sim, rank, kind, stream->start, now);
+    return;
+  }
+  if (sim->skips && event == DSP_STREAM_COMPUTE) {
+    sim->now.ended = *head_of(stream);
+    sim->now.now = now;
+  }
+  end(sim, rank, kind, stream->start, now);
 }
 
 static void meeting_ended(Sim *sim, guint index, double now) {
@@ -425,12 +632,6 @@ static void tell_links(Sim *sim, double now) {
   sim->reloaded = -1;
 }
 
-static double next_event(const Sim *sim) {
-  uint32_t id;
-  return dsp_heap_is_empty(sim->heap) ? INFINITY
-                                      : dsp_heap_peek(sim->heap, &id);
-}
-
 /* Until there is nothing left to do (TRUE) or the limit has passed. */
 static gboolean run(Sim *sim) {
   guint streams = sim->n_ranks * DSP_N_STREAM_KINDS;
@@ -439,6 +640,7 @@ static gboolean run(Sim *sim) {
     advance_all(sim, i, 0);
   }
   for (;; sim->events++) {
+    look_back(sim);
     double due = next_event(sim), flow = dsp_flows_next(sim->fabric->flows);
     uint32_t id;
     tell_links(sim, MIN(due, flow));
@@ -501,6 +703,8 @@ static void sim_clear(Sim *sim) {
     for (int j = 0; j < DSP_N_STREAM_KINDS; j++)
       g_free(sim->ranks[i].streams[j].entries);
   g_free(sim->ranks);
+  g_free(sim->now.ranks);
+  g_free(sim->before.ranks);
   g_free(sim->meetings);
   g_array_free(sim->flow_meeting, TRUE);
   g_array_free(sim->ended, TRUE);
@@ -521,7 +725,8 @@ static double end_of(const Rank *rank) {
  */
 static gboolean ends_later(const Rank *a, const Rank *b) {
   double difference = end_of(a) - end_of(b);
-  return difference > 0 || (difference == 0 && a->compute > b->compute);
+  return difference > 0 ||
+         (difference == 0 && a->sums.compute > b->sums.compute);
 }
 
 static void sum_up(const Sim *sim, DspSimResult *result) {
@@ -532,12 +737,13 @@ static void sum_up(const Sim *sim, DspSimResult *result) {
   result->step_time = end_of(slowest);
   expose(slowest,
          result->step_time - slowest->streams[DSP_STREAM_COMPUTE].free);
-  result->compute_time = slowest->compute;
-  result->contention_time = slowest->contention;
-  result->comm_time = slowest->comm;
-  result->exposed_comm_time = slowest->exposed;
-  memcpy(result->exposed_by, slowest->exposed_by, sizeof result->exposed_by);
-  result->launch_idle_time = slowest->launch_idle;
+  result->compute_time = slowest->sums.compute;
+  result->contention_time = slowest->sums.contention;
+  result->comm_time = slowest->sums.comm;
+  result->exposed_comm_time = slowest->sums.exposed;
+  memcpy(result->exposed_by, slowest->sums.exposed_by,
+         sizeof result->exposed_by);
+  result->launch_idle_time = slowest->sums.launch_idle;
   result->events = sim->events;
 }
 
@@ -597,6 +803,7 @@ static void simulate(const DspProgram *program, DspPrices *prices,
       .program = program, .prices = prices, .limit = limit, .reloaded = -1};
   sim.observer = &options->observer;
   sim.folded = !options->every_rank && can_fold(program->schedule);
+  sim.skips = !sim.observer->step && !sim.observer->links;
   sim.n_ranks =
       sim.folded ? folded_ranks(program) : program->schedule->job.gpus;
   sim.fabric = sim.folded ? dsp_fabric_new_folded(prices, program)
@@ -608,6 +815,8 @@ static void simulate(const DspProgram *program, DspPrices *prices,
   sim.ended = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.heap = dsp_heap_new(sim.n_ranks * DSP_N_STREAM_KINDS + meetings);
   ranks_new(&sim);
+  sim.now.ranks = g_new(Rank, sim.n_ranks);
+  sim.before.ranks = g_new(Rank, sim.n_ranks);
   result->cut = !run(&sim);
   if (!result->cut)
     sum_up(&sim, result);
