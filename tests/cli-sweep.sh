@@ -319,7 +319,13 @@ sed 's/"complete": true/"complete": false/' 2.csv.sweep > damaged.csv.sweep
 expect 3 '' "'damaged.csv' is not complete" merge 1.csv damaged.csv 3.csv 4.csv
 cp 2.csv.sweep damaged.csv.sweep
 sed 3d 2.csv > damaged.csv
+expect 3 '' "'damaged.csv' is damaged" merge 1.csv damaged.csv 3.csv 4.csv
 expect 3 '' "'damaged.csv' is damaged" merge 1.csv damaged.csv 3.csv 4.csv -o broken.csv
+test ! -e broken.csv || fail 'rows of damaged shards are written'
+cp 2.csv kept.csv
+ln -s 2.csv linked.csv
+expect 2 '' 'is one of the shards' merge 1.csv 2.csv 3.csv 4.csv -o linked.csv
+same kept.csv 2.csv 'a shard that was to be written over'
 head -c 9999 2.csv > damaged.csv
 expect 3 '' "'damaged.csv' is damaged" merge 1.csv damaged.csv 3.csv 4.csv -o broken2.csv
 expect 4 '' 'cannot write' merge one.csv -o none/x.csv

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cmd/output.h"
 #include "cmd/sweep-file.h"
+#include <glib/gstdio.h>
 #include <string.h>
 
 typedef struct {
@@ -132,10 +133,12 @@ static void next_row(Shard *shard) {
   shard->bytes += shard->row ? (int64_t)shard->row->len : 0;
 }
 
-/* Opens it, and gives its header. */
+/* Opens it, or once more from its begin, and gives its header. */
 static gboolean open_shard(Shard *shard, GString *header, GError **error) {
   const DspSweepFormat *format = shard->document->facts.format;
   g_string_truncate(header, 0);
+  dsp_sweep_reader_free(shard->reader);
+  shard->rows = shard->bytes = 0;
   shard->reader = dsp_sweep_reader_new(shard->path, format, error);
   if (!shard->reader)
     return FALSE;
@@ -162,7 +165,7 @@ static gboolean copy_cell(Shard *shard, int64_t cell, GString *rows,
   g_string_truncate(rows, 0);
   for (; shard->row && shard->cell == cell; next_row(shard))
     g_string_append_len(rows, shard->row->str, (gssize)shard->row->len);
-  return dsp_sweep_file_write(file, rows, error);
+  return !file || dsp_sweep_file_write(file, rows, error);
 }
 
 /* All that was written when the shard was complete is there. */
@@ -176,6 +179,7 @@ static gboolean is_used_up(const Shard *shard, GError **error) {
               shard->path);
 }
 
+/* Without a `file` it only looks whether they are all there. */
 static gboolean copy_all(const GArray *shards, DspSweepFile *file,
                          GError **error) {
   g_autoptr(GString) rows = g_string_new(NULL);
@@ -187,16 +191,40 @@ static gboolean copy_all(const GArray *shards, DspSweepFile *file,
   for (guint i = 0; i < shards->len; i++)
     if (!is_used_up(shard_at(shards, i), error))
       return FALSE;
-  return dsp_sweep_file_finish(file, error);
+  return !file || dsp_sweep_file_finish(file, error);
 }
 
+/* --- where they go ------------------------------------------------------- */
+
+static const char *path_of(const Options *o) {
+  const char *path = o->output.file;
+  return path && strcmp(path, "-") != 0 ? path : NULL;
+}
+
+static gboolean is_same_file(const char *one, const char *other) {
+  GStatBuf a, b;
+  return g_stat(one, &a) == 0 && g_stat(other, &b) == 0 &&
+         a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* What is written over could not be read any more. */
+static gboolean spares_shards(const GArray *shards, const char *path,
+                              GError **error) {
+  for (guint i = 0; path && i < shards->len; i++)
+    if (is_same_file(path, shard_at(shards, i)->path))
+      return dsp_option_fail(error, "output", "'%s' is one of the shards",
+                             path);
+  return TRUE;
+}
+
+/* Nothing is written of shards that are damaged. */
 static gboolean merge(const GArray *shards, const Options *o, GError **error) {
   g_autoptr(GString) header = g_string_new(NULL);
-  const char *path = o->output.file;
-  if (!open_all(shards, header, error))
+  const char *path = path_of(o);
+  if (!spares_shards(shards, path, error) || !open_all(shards, header, error) ||
+      !copy_all(shards, NULL, error) || !open_all(shards, header, error))
     return FALSE;
-  const DspSweepTarget target = {.path = path && strcmp(path, "-") != 0 ? path
-                                                                        : NULL,
+  const DspSweepTarget target = {.path = path,
                                  .header = header->str,
                                  .facts = &shard_at(shards, 0)->document->facts,
                                  .shard = {0, 1}};
