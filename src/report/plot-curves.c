@@ -402,9 +402,11 @@ static gboolean draw(DspFigure *figure, const DspSelection *selection,
   g_autofree char *free_keys = dsp_select_free_keys(selection, shown);
   dsp_factor_init(&plot.series, selection, by);
   dsp_factor_init(&plot.facets, selection, free_keys);
-  const gboolean done = plot.facets.values->len <= MOST_PANELS
-                            ? fill(&plot, shown, error)
-                            : dsp_select_fail(selection, free_keys, error);
+  const char *crowded = plot.series.values->len > DSP_PLOT_MOST_SERIES ? by
+                        : plot.facets.values->len > MOST_PANELS ? free_keys
+                                                                : NULL;
+  const gboolean done = crowded ? dsp_select_fail(selection, crowded, error)
+                                : fill(&plot, shown, error);
   g_free(plot.panels);
   g_array_unref(plot.points);
   dsp_factor_clear(&plot.series);

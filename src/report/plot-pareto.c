@@ -192,7 +192,9 @@ static gboolean fill_pareto_of(DspFigure *figure, const DspSelection *selection,
                  .priced = has_prices(selection),
                  .names = names};
   dsp_factor_init(&plot.series, selection, by);
-  const gboolean done = fill_offers(&plot, names, error);
+  const gboolean done = plot.series.values->len <= DSP_PLOT_MOST_SERIES
+                            ? fill_offers(&plot, names, error)
+                            : dsp_select_fail(selection, by, error);
   dsp_factor_clear(&plot.series);
   g_array_unref(plot.offers);
   return done;
