@@ -7,6 +7,8 @@
 
 gboolean dsp_refuse(GError **error, const char *format, ...) {
   va_list arguments;
+  if (!error)
+    return FALSE;
   va_start(arguments, format);
   g_autofree char *reason = g_strdup_vprintf(format, arguments);
   va_end(arguments);
@@ -236,32 +238,30 @@ static double distance(const DspPlan *a, const DspPlan *b) {
   return sum;
 }
 
-/* Axes that carry the method, innermost last; `vary` sets them to every divisor
- * of what is left, and dp to the rest. */
 typedef struct {
-  const DspJob *job;
+  DspPlan plan;
+  double distance;
+} Candidate;
+
+typedef struct {
   const DspPlan *plan;
-  gboolean (*accepts)(const DspJob *, const DspPlan *, gpointer);
-  gpointer data;
-  DspPlan *nearest;
-  double best;
+  GArray *candidates;
 } Search;
 
-static void consider(Search *search, const DspPlan *plan) {
-  double d = distance(plan, search->plan);
-  if (d == 0 || d >= search->best || !dsp_plan_check(search->job, plan, NULL) ||
-      (search->accepts && !search->accepts(search->job, plan, search->data)))
-    return;
-  search->best = d;
-  *search->nearest = *plan;
+static void add_candidate(Search *search, const DspPlan *plan) {
+  const Candidate candidate = {*plan, distance(plan, search->plan)};
+  if (candidate.distance > 0)
+    g_array_append_val(search->candidates, candidate);
 }
 
+/* Sets the axes that carry the method, innermost last, to every divisor of what
+ * is left, and dp to the rest. */
 static void vary(Search *search, DspPlan *plan, int axis, int64_t left) {
   while (axis < DSP_N_AXES && !(plan->method->axes & (1u << axis)))
     axis++;
   if (axis == DSP_N_AXES) {
     plan->degree[DSP_AXIS_DP] = left;
-    consider(search, plan);
+    add_candidate(search, plan);
     return;
   }
   for (int64_t degree = 2; degree <= left; degree++)
@@ -271,12 +271,27 @@ static void vary(Search *search, DspPlan *plan, int axis, int64_t left) {
     }
 }
 
+static gint by_distance(gconstpointer a, gconstpointer b) {
+  const double x = ((const Candidate *)a)->distance;
+  const double y = ((const Candidate *)b)->distance;
+  return (x > y) - (x < y);
+}
+
+/* Nearest first; of those as near, the one with the smaller outer degree, since
+ * g_array_sort is stable. */
+static GArray *list_candidates(const DspPlan *plan, int64_t left) {
+  GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
+  Search search = {plan, candidates};
+  DspPlan candidate = *plan;
+  vary(&search, &candidate, DSP_AXIS_RING, left);
+  g_array_sort(candidates, by_distance);
+  return candidates;
+}
+
 gboolean dsp_plan_nearest(const DspJob *job, const DspPlan *plan,
                           gboolean (*accepts)(const DspJob *, const DspPlan *,
                                               gpointer),
                           gpointer data, DspPlan *nearest) {
-  Search search = {job, plan, accepts, data, nearest, INFINITY};
-  DspPlan candidate = *plan;
   *nearest = *plan;
   int64_t left = job->gpus;
   for (int i = 0; i < DSP_N_AXES; i++)
@@ -285,8 +300,16 @@ gboolean dsp_plan_nearest(const DspJob *job, const DspPlan *plan,
         return FALSE;
       left /= plan->degree[i];
     }
-  vary(&search, &candidate, DSP_AXIS_RING, left);
-  return search.best < INFINITY;
+  g_autoptr(GArray) candidates = list_candidates(plan, left);
+  for (guint i = 0; i < candidates->len; i++) {
+    const DspPlan *other = &g_array_index(candidates, Candidate, i).plan;
+    if (dsp_plan_check(job, other, NULL) &&
+        (!accepts || accepts(job, other, data))) {
+      *nearest = *other;
+      return TRUE;
+    }
+  }
+  return FALSE;
 }
 
 /* The degree that the method carries, on all its axes together. */

@@ -2,36 +2,62 @@
 #include "sim/predict.h"
 #include "base/units.h"
 #include "schedule/rules.h"
+#include <string.h>
 
 /* --- does it fit, and what would
  * ---------------------------------------------------- */
 
-static gboolean fits(const DspJob *job, const DspPlan *plan, gpointer data) {
-  g_autoptr(DspSchedule) schedule = dsp_schedule_new(job, plan, NULL);
-  (void)data;
-  if (!schedule)
+static gboolean same_plan(const DspPlan *a, const DspPlan *b) {
+  return a->method == b->method && a->variant == b->variant &&
+         a->home == b->home && a->recompute == b->recompute &&
+         a->zero == b->zero &&
+         memcmp(a->degree, b->degree, sizeof a->degree) == 0;
+}
+
+static gboolean is_refused(const GArray *refused, const DspPlan *plan) {
+  for (guint i = 0; i < refused->len; i++)
+    if (same_plan(&g_array_index(refused, DspPlan, i), plan))
+      return TRUE;
+  return FALSE;
+}
+
+/* Plans that did not fit are kept in `refused`: the search comes to them again
+ * from elsewhere, and a schedule takes a thousand times as long. */
+static gboolean fits(const DspJob *job, const DspPlan *plan, gpointer refused) {
+  if (is_refused(refused, plan))
     return FALSE;
-  DspMemoryUse use = dsp_schedule_memory(schedule);
-  return use.peak <= use.limit;
+  g_autoptr(DspSchedule) schedule = dsp_schedule_new(job, plan, NULL);
+  if (schedule) {
+    const DspMemoryUse use = dsp_schedule_memory(schedule);
+    if (use.peak <= use.limit)
+      return TRUE;
+  }
+  g_array_append_vals(refused, plan, 1);
+  return FALSE;
+}
+
+static gboolean other_that_fits(const DspJob *job, const DspPlan *base,
+                                GArray *refused, DspPlan *nearest) {
+  return dsp_plan_nearest(job, base, fits, refused, nearest) ||
+         dsp_plan_alternative(job, base, fits, refused, nearest);
 }
 
 /* Out of memory: first full recompute, then a higher ZeRO stage, then another
  * degree, then another method; both last without and with ZeRO 3. */
 static gboolean nearest_that_fits(const DspJob *job, const DspPlan *plan,
                                   DspPlan *nearest) {
+  g_autoptr(GArray) refused = g_array_new(FALSE, FALSE, sizeof(DspPlan));
   gboolean train = job->mode == DSP_MODE_TRAIN;
   DspPlan base = *plan;
   if (train)
     base.recompute = DSP_RECOMPUTE_FULL;
   for (*nearest = base; train && nearest->zero <= 3; nearest->zero++)
-    if (fits(job, nearest, NULL))
+    if (fits(job, nearest, refused))
       return TRUE;
-  if (dsp_plan_nearest(job, &base, fits, NULL, nearest) ||
-      dsp_plan_alternative(job, &base, fits, NULL, nearest))
+  if (other_that_fits(job, &base, refused, nearest))
     return TRUE;
   base.zero = 3;
-  return train && (dsp_plan_nearest(job, &base, fits, NULL, nearest) ||
-                   dsp_plan_alternative(job, &base, fits, NULL, nearest));
+  return train && other_that_fits(job, &base, refused, nearest);
 }
 
 static char *suggest(const DspPlan *plan, const DspPlan *nearest) {
