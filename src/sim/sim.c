@@ -85,10 +85,12 @@ typedef struct {
   gboolean folded;
   guint n_ranks;
   Rank *ranks;
-  Meeting *meetings;    /* by axis, stream and group */
-  GArray *flow_meeting; /* guint: meeting of each flow id, or NO_MEETING */
-  GArray *ended;        /* guint: meetings whose flows have just ended */
-  DspHeap *heap;        /* events: streams of ranks, then meetings */
+  DspAxis axes[DSP_N_GROUPS];
+  const DspPrice **price; /* by exchange, of folded ranks */
+  Meeting *meetings;      /* by axis, stream and group */
+  GArray *flow_meeting;   /* guint: meeting of each flow id, or NO_MEETING */
+  GArray *ended;          /* guint: meetings whose flows have just ended */
+  DspHeap *heap;          /* events: streams of ranks, then meetings */
   uint64_t events;
   gboolean skips;     /* repetitions that are like others: nobody looks */
   Moment now, before; /* before: one repetition ago */
@@ -109,7 +111,7 @@ static gboolean spans_ring(DspAxisName axis) {
 static guint group_of(const Sim *sim, DspAxisName axis, guint rank) {
   if (sim->folded)
     return spans_ring(axis) ? 0 : rank;
-  DspAxis a = dsp_plan_axis(&sim->program->schedule->plan, axis);
+  const DspAxis a = sim->axes[axis];
   return rank / (a.stride * a.size) * a.stride + rank % a.stride;
 }
 
@@ -121,7 +123,7 @@ static Members members_of(const Sim *sim, DspAxisName axis, guint group) {
   if (sim->folded)
     return spans_ring(axis) ? (Members){0, 1, sim->n_ranks}
                             : (Members){group, 1, 1};
-  DspAxis a = dsp_plan_axis(&sim->program->schedule->plan, axis);
+  const DspAxis a = sim->axes[axis];
   return (Members){group / a.stride * a.stride * a.size + group % a.stride,
                    a.stride, a.size};
 }
@@ -219,14 +221,17 @@ static void account_idle(Rank *rank, const Stream *stream, double now) {
   rank->sums.launch_idle += stream->start - MAX(ready, stream->free);
 }
 
-static const DspPrice *price_of(const Sim *sim, const Meeting *meeting) {
-  const DspProgram *program = sim->program;
+static const DspPrice *find_price(const Sim *sim, guint exchange, int group) {
   const DspExchange *e =
-      &g_array_index(program->exchanges, DspExchange, meeting->exchange);
-  DspAxis axis = dsp_plan_axis(&program->schedule->plan, e->axis);
-  return dsp_prices_get(sim->prices, &axis,
-                        sim->folded ? -1 : (int)meeting->group, e->collective,
+      &g_array_index(sim->program->exchanges, DspExchange, exchange);
+  return dsp_prices_get(sim->prices, &sim->axes[e->axis], group, e->collective,
                         e->bytes);
+}
+
+static const DspPrice *price_of(const Sim *sim, const Meeting *meeting) {
+  return sim->folded
+             ? sim->price[meeting->exchange]
+             : find_price(sim, (guint)meeting->exchange, (int)meeting->group);
 }
 
 static void start_flow(Sim *sim, guint index, double now) {
@@ -616,9 +621,9 @@ static void add_load(Sim *sim, uint32_t flow, const Meeting *meeting) {
 
 /* What links carry since the last change, which was before `now`. */
 static void tell_links(Sim *sim, double now) {
-  const guint n = dsp_topology_n_links(dsp_prices_topology(sim->prices));
   if (!sim->observer->links || sim->reloaded < 0 || sim->reloaded >= now)
     return;
+  const guint n = dsp_topology_n_links(dsp_prices_topology(sim->prices));
   if (!sim->load)
     sim->load = g_new(double, n);
   for (guint i = 0; i < n; i++)
@@ -698,11 +703,21 @@ static void ranks_new(Sim *sim) {
   }
 }
 
+static void find_prices(Sim *sim) {
+  const guint n = sim->program->exchanges->len;
+  for (int i = 0; i < DSP_N_GROUPS; i++)
+    sim->axes[i] = dsp_plan_axis(&sim->program->schedule->plan, (DspAxisName)i);
+  sim->price = g_new(const DspPrice *, n + 1);
+  for (guint i = 0; sim->folded && i < n; i++)
+    sim->price[i] = find_price(sim, i, -1);
+}
+
 static void sim_clear(Sim *sim) {
   for (guint i = 0; i < sim->n_ranks; i++)
     for (int j = 0; j < DSP_N_STREAM_KINDS; j++)
       g_free(sim->ranks[i].streams[j].entries);
   g_free(sim->ranks);
+  g_free(sim->price);
   g_free(sim->now.ranks);
   g_free(sim->before.ranks);
   g_free(sim->meetings);
@@ -814,6 +829,7 @@ static void simulate(const DspProgram *program, DspPrices *prices,
   sim.flow_meeting = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.ended = g_array_new(FALSE, FALSE, sizeof(guint));
   sim.heap = dsp_heap_new(sim.n_ranks * DSP_N_STREAM_KINDS + meetings);
+  find_prices(&sim);
   ranks_new(&sim);
   sim.now.ranks = g_new(Rank, sim.n_ranks);
   sim.before.ranks = g_new(Rank, sim.n_ranks);
