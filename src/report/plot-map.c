@@ -111,6 +111,13 @@ static void fill(Plot *plot) {
     }
 }
 
+/* The keys of the axis that has too many values, or NULL. */
+static const char *crowded_axis(const Plot *plot) {
+  return plot->columns.values->len > DSP_PLOT_MOST_SERIES ? plot->x
+         : plot->rows.values->len > DSP_PLOT_MOST_SERIES  ? plot->y
+                                                          : NULL;
+}
+
 /* Values of rows that cannot run are on the axes too. */
 static void init_axis(DspFactor *axis, const DspSelection *selection,
                       const char *key) {
@@ -152,11 +159,15 @@ static gboolean fill_selected(DspFigure *figure, const DspSelection *selection,
   init_axis(&plot.columns, selection, plot.x);
   init_axis(&plot.rows, selection, plot.y);
   dsp_factor_init(&plot.series, selection, plot.by);
-  fill(&plot);
+  const char *crowded = crowded_axis(&plot);
+  if (crowded)
+    dsp_select_fail(selection, crowded, error);
+  else
+    fill(&plot);
   dsp_factor_clear(&plot.columns);
   dsp_factor_clear(&plot.rows);
   dsp_factor_clear(&plot.series);
-  return TRUE;
+  return !crowded;
 }
 
 static const char *const needed[] = {"samples_per_s", NULL};

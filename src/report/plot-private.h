@@ -58,7 +58,7 @@ void dsp_figure_part(DspFigure *figure, const char *name, guint colour,
 /* Between the parts of a line; no comma, for the reason above. */
 #define DSP_PLOT_DOT " \302\267 "
 
-/* Curves or colours of a picture: more cannot be told apart. */
+/* Curves, colours, or cells in a row: more cannot be told apart. */
 #define DSP_PLOT_MOST_SERIES 100
 
 /* DSP_ERROR_USAGE: no value can be drawn; FALSE. */
