@@ -103,6 +103,15 @@ static const Row rows[] = {
     {"axial-3d", "dsp", "best", 1, 4, 1, 1, 0, NONE, 1, NULL, FP32},
     {"axial-3d", "usp", "best", 2, 2, 1, 1, 0, NONE, 1, NULL, FP32},
     {"wan2.1-t2v-1.3b", "ulysses", "best", 1, 3, 1, 1, 0, NONE, 1, NULL, FP32},
+    /* Means over all heads, which ranks divide: of q and k together, and of
+     * queries and text apart. */
+    {"wan2.1-t2v-1.3b", "megatron-tp", "best", 1, 1, 4, 1, 0, NONE, 1, NULL,
+     FP32},
+    {"wan2.1-t2v-1.3b", "megatron-tp", "best", 1, 1, 2, 2, 3, FULL, 1, NULL,
+     BF16},
+    {"wan2.1-t2v-1.3b", "megatron-sp", "best", 1, 4, 1, 1, 2, NONE, 2, NULL,
+     FP32},
+    {"wan2.1-t2v-1.3b", "ring", "best", 3, 1, 2, 1, 0, NONE, 1, NULL, FP32},
     {"llama-2-7b", "ring", "best", 3, 1, 1, 1, 0, NONE, 1, NULL, FP32},
     {"llama-2-7b", "ring", "naive", 4, 1, 1, 1, 0, NONE, 1, NULL, FP32},
     {"llama-2-7b", "usp", "best", 2, 2, 1, 1, 0, NONE, 1, NULL, FP32},

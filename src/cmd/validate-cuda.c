@@ -24,7 +24,8 @@ static void add_row(Question *q, const DspValidateAnswer *answer,
 static void add_subject(Question *q, const DspValidateAnswer *answer,
                         const DspSubject *subject) {
   const DspValidateOptions options = {.seed = answer->inputs.seed,
-                                      .fault = answer->inputs.fault};
+                                      .fault = answer->inputs.fault,
+                                      .on_gpus = TRUE};
   g_autoptr(DspValidator) validator =
       dsp_validator_new(&subject->job, &options);
   for (guint i = 0; i < subject->rows->len; i++) {

@@ -6,27 +6,34 @@
 /* --- norms -----------------------------------------------------------------
  */
 
-static void moments(const DspPoint *p, const float *x, int64_t n, float *mean,
-                    float *inverse) {
-  float sum = 0, square = 0;
-  for (int64_t i = 0; !p->rms && i < n; i++)
-    sum += x[i];
-  *mean = sum / (float)n;
-  for (int64_t i = 0; i < n; i++)
-    square += (x[i] - *mean) * (x[i] - *mean);
-  *inverse = 1 / sqrtf(square / (float)n + (float)DSP_NORM_EPSILON);
+/* One group of one row, with its scales and shifts: `n` of its `all` columns,
+ * and what the ranks that have them have summed, or NULL. */
+typedef struct {
+  const float *x, *dy, *scale, *shift, *sum, *back_sum;
+  float *y, *dscale, *dshift;
+  int64_t n, all;
+} Group;
+
+static float squares(const Group *g, float mean) {
+  float sum = 0;
+  for (int64_t i = 0; i < g->n; i++)
+    sum += (g->x[i] - mean) * (g->x[i] - mean);
+  return sum;
 }
 
-/* One group of one row, with its scales and shifts. */
-typedef struct {
-  const float *x, *dy, *scale, *shift;
-  float *y, *dscale, *dshift;
-  int64_t n;
-} Group;
+static void moments(const DspPoint *p, const Group *g, float *mean,
+                    float *inverse) {
+  float sum = 0;
+  for (int64_t i = 0; !p->rms && i < g->n; i++)
+    sum += g->x[i];
+  *mean = sum / (float)g->n;
+  float square = g->sum ? *g->sum : squares(g, *mean);
+  *inverse = 1 / sqrtf(square / (float)g->all + (float)DSP_NORM_EPSILON);
+}
 
 static void norm_group(const DspPoint *p, const Group *g) {
   float mean, inverse;
-  moments(p, g->x, g->n, &mean, &inverse);
+  moments(p, g, &mean, &inverse);
   for (int64_t i = 0; i < g->n; i++)
     g->y[i] = (g->x[i] - mean) * inverse * (g->scale ? g->scale[i] : 1) +
               (g->shift ? g->shift[i] : 0);
@@ -34,7 +41,7 @@ static void norm_group(const DspPoint *p, const Group *g) {
 
 static void norm_group_back(const DspPoint *p, const Group *g) {
   float mean, inverse, a = 0, b = 0;
-  moments(p, g->x, g->n, &mean, &inverse);
+  moments(p, g, &mean, &inverse);
   for (int64_t i = 0; i < g->n; i++) {
     float hat = (g->x[i] - mean) * inverse;
     float d = g->dy[i] * (g->scale ? g->scale[i] : 1);
@@ -45,10 +52,11 @@ static void norm_group_back(const DspPoint *p, const Group *g) {
     if (g->dshift)
       g->dshift[i] += g->dy[i];
   }
+  b = g->back_sum ? *g->back_sum : b;
   for (int64_t i = 0; g->y && i < g->n; i++) {
     float d = g->dy[i] * (g->scale ? g->scale[i] : 1);
     float hat = (g->x[i] - mean) * inverse;
-    g->y[i] += inverse * (d - a / (float)g->n - hat * (b / (float)g->n));
+    g->y[i] += inverse * (d - a / (float)g->n - hat * (b / (float)g->all));
   }
 }
 
@@ -56,21 +64,49 @@ static float *at(const DspArray *a, int64_t row, int64_t column) {
   return a ? dsp_cpu_row(a, row) + column : NULL;
 }
 
+/* The group of columns from `c` on, of the groups number `which`. */
+static Group group_of(const DspPoint *p, int64_t row, guint which, int64_t c) {
+  const DspNormGroups *s = &p->groups[which];
+  int64_t sum = row * p->n_sums + which;
+  return (Group){at(p->x, row, c),
+                 at(p->dy, row, c),
+                 p->scale ? p->scale + s->weights : NULL,
+                 p->shift ? p->shift + s->weights : NULL,
+                 p->sums ? p->sums + sum : NULL,
+                 p->back_sums ? p->back_sums + sum : NULL,
+                 at(p->y, row, c),
+                 p->dscale ? p->dscale + s->weights : NULL,
+                 p->dshift ? p->dshift + s->weights : NULL,
+                 s->size,
+                 s->size * MAX(p->parts, 1)};
+}
+
 static void norm(const DspPoint *p, int64_t row) {
   for (guint i = 0; i < G_N_ELEMENTS(p->groups); i++) {
     const DspNormGroups *s = &p->groups[i];
     for (int64_t c = s->first; c < s->first + s->n * s->size; c += s->size) {
-      const Group g = {at(p->x, row, c),
-                       at(p->dy, row, c),
-                       p->scale ? p->scale + s->weights : NULL,
-                       p->shift ? p->shift + s->weights : NULL,
-                       at(p->y, row, c),
-                       p->dscale ? p->dscale + s->weights : NULL,
-                       p->dshift ? p->dshift + s->weights : NULL,
-                       s->size};
+      const Group g = group_of(p, row, i, c);
       (p->dy ? norm_group_back : norm_group)(p, &g);
     }
   }
+}
+
+static float products(const DspPoint *p, const Group *g) {
+  float mean, inverse, sum = 0;
+  moments(p, g, &mean, &inverse);
+  for (int64_t i = 0; i < g->n; i++)
+    sum += g->dy[i] * (g->scale ? g->scale[i] : 1) * g->x[i] * inverse;
+  return sum;
+}
+
+/* Columns that ranks divide are one group, or one of q and one of k. */
+void dsp_cpu_sums(DspDevice *device, const DspPoint *p, float *to) {
+  (void)device;
+  for (int64_t row = 0; row < p->x->rows; row++)
+    for (guint i = 0; i < (guint)p->n_sums; i++) {
+      const Group g = group_of(p, row, i, p->groups[i].first);
+      to[row * p->n_sums + i] = p->dy ? products(p, &g) : squares(&g, 0);
+    }
 }
 
 /* --- vectors of the conditioning -------------------------------------------

@@ -143,6 +143,7 @@ static const DspKernels kernels = {
     .weight_back = dsp_cpu_weight_back,
     .bias_back = dsp_cpu_bias_back,
     .point = dsp_cpu_point,
+    .sums = dsp_cpu_sums,
     .attend = dsp_cpu_attend,
     .merge = dsp_cpu_merge,
     .add_columns = add_columns,

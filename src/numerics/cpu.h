@@ -20,6 +20,7 @@ void dsp_cpu_product_back(DspDevice *device, const DspProduct *p);
 void dsp_cpu_weight_back(DspDevice *device, const DspProduct *p);
 void dsp_cpu_bias_back(DspDevice *device, const DspProduct *p);
 void dsp_cpu_point(DspDevice *device, const DspPoint *p);
+void dsp_cpu_sums(DspDevice *device, const DspPoint *p, float *to);
 void dsp_cpu_attend(DspDevice *device, const DspAttend *a);
 void dsp_cpu_merge(DspArray *y, int64_t heads, int64_t dim);
 

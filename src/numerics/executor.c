@@ -140,6 +140,7 @@ static void memory_step(DspRank *rank, const DspStep *step) {
       [DSP_ROLE_MERGE] = dsp_step_merge,
       [DSP_ROLE_OPTIMIZER] = dsp_step_optimizer,
       [DSP_ROLE_LOSS] = dsp_step_loss,
+      [DSP_ROLE_SUMS] = dsp_step_sums,
   };
   by_role[step->role](rank, step);
 }
@@ -385,7 +386,8 @@ static gpointer run_rank(gpointer data) {
 static gboolean has_weights(const DspStep *step) {
   return step->role == DSP_ROLE_COMPUTE &&
          (step->kind == DSP_STEP_GEMM ||
-          (step->op && step->op->kind == DSP_OP_QK_NORM));
+          (step->op && (step->op->kind == DSP_OP_QK_NORM ||
+                        step->op->kind == DSP_OP_NORM)));
 }
 
 static void find_products(DspRun *run) {

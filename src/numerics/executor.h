@@ -93,6 +93,7 @@ int64_t dsp_rank_split(const DspRank *rank);
 
 void dsp_step_linear(DspRank *rank, const DspStep *step);
 void dsp_step_pointwise(DspRank *rank, const DspStep *step);
+void dsp_step_sums(DspRank *rank, const DspStep *step);
 void dsp_step_loss(DspRank *rank, const DspStep *step);
 void dsp_step_attention(DspRank *rank, const DspStep *step);
 void dsp_step_merge(DspRank *rank, const DspStep *step);

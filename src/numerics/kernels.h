@@ -73,6 +73,10 @@ typedef struct {
   DspNormGroups groups[2];
   const float *scale, *shift;
   float *dscale, *dshift;
+  /* Of each row and group, where `parts` ranks have columns of it: what all of
+   * them have summed (sums, below), forward and backward. */
+  int64_t parts, n_sums;
+  const float *sums, *back_sums;
   /* MODULATE, RESIDUAL: the row's vectors and the first column of them; -1: the
    * row has none. */
   const DspArray *vectors;
@@ -150,6 +154,9 @@ struct DspKernels {
   void (*weight_back)(DspDevice *device, const DspProduct *p);
   void (*bias_back)(DspDevice *device, const DspProduct *p);
   void (*point)(DspDevice *device, const DspPoint *p);
+  /* to[row*n_sums + group], put: of an RMS norm's squares, or (dy) of the
+   * products of what it gives and the gradient of that. NULL: not there. */
+  void (*sums)(DspDevice *device, const DspPoint *p, float *to);
   void (*attend)(DspDevice *device, const DspAttend *a);
   /* y and its block by the weight of their sums of exponentials. */
   void (*merge)(DspArray *y, int64_t heads, int64_t dim);

@@ -40,11 +40,38 @@ static void find_weights(const DspRank *rank, const DspOp *op, DspPoint *p) {
   p->dshift = rank->gradients + shifts;
 }
 
+static const float *sums_at(const DspRank *rank, int buffer, int64_t first) {
+  return buffer < 0
+             ? NULL
+             : (const float *)(const void *)rank->values[buffer]->bytes + first;
+}
+
+/* Those of the tokens of the stream come before those of the one that shares
+ * the operation. */
+static void find_sums(const DspRank *rank, const DspStep *step, int x,
+                      DspPoint *p) {
+  if (!dsp_norm_of_parts(step->op, tensor(rank, x)->split))
+    return;
+  p->parts = tensor(rank, x)->split;
+  p->n_sums = dsp_norm_sums(step->op);
+  int64_t first =
+      x == step->inputs[0] ? 0 : rank->values[step->inputs[0]]->rows;
+  p->sums = sums_at(rank, step->inputs[5], first * p->n_sums);
+  p->back_sums = sums_at(rank, step->inputs[6], first * p->n_sums);
+}
+
+/* The scale of the rank's first column, of as many as all ranks have. */
+static int64_t first_scale(const DspRank *rank, const DspPoint *p,
+                           int64_t columns) {
+  return p->parts > 1 ? dsp_rank_split(rank) * columns : 0;
+}
+
 static void norm(const DspRank *rank, const DspStep *step, int x,
                  Point *point) {
-  (void)x;
-  point->p.groups[0] = (DspNormGroups){0, 1, point->p.in, 0};
-  find_weights(rank, step->op, &point->p);
+  DspPoint *p = &point->p;
+  find_sums(rank, step, x, p);
+  p->groups[0] = (DspNormGroups){0, 1, p->in, first_scale(rank, p, p->in)};
+  find_weights(rank, step->op, p);
 }
 
 static void qk_norm(const DspRank *rank, const DspStep *step, int x,
@@ -54,9 +81,13 @@ static void qk_norm(const DspRank *rank, const DspStep *step, int x,
   int64_t k = point->p.in - q;
   int64_t of_q = op->across_heads ? q : op->head_dim;
   int64_t of_k = op->across_heads ? k : op->head_dim;
-  point->p.groups[0] = (DspNormGroups){0, q / of_q, of_q, 0};
-  point->p.groups[1] = (DspNormGroups){q, k / of_k, of_k, of_q};
-  find_weights(rank, op, &point->p);
+  DspPoint *p = &point->p;
+  find_sums(rank, step, x, p);
+  int64_t scales_of_q = of_q * MAX(p->parts, 1);
+  p->groups[0] = (DspNormGroups){0, q / of_q, of_q, first_scale(rank, p, of_q)};
+  p->groups[1] = (DspNormGroups){q, k / of_k, of_k,
+                                 scales_of_q + first_scale(rank, p, of_k)};
+  find_weights(rank, op, p);
 }
 
 /* --- vectors of the conditioning -------------------------------------------
@@ -156,25 +187,25 @@ static void run_point(DspRank *rank, const DspPoint *p) {
     device->kernels->round(p->dvectors);
 }
 
+static DspPoint point_of(DspRank *rank, const DspOp *op, int x) {
+  int64_t split = tensor(rank, x)->split;
+  return (DspPoint){.kind = op->kind,
+                    .rms = op->rms,
+                    .in = op->in / split,
+                    .out = op->out / split,
+                    .x = dsp_rank_get(rank, x)};
+}
+
 /* `x`: of the stream; `y`: what it gives; `dy`: the gradient, -1 forward. */
 static void on_stream(DspRank *rank, const DspStep *step, int x, int y,
                       int dy) {
-  const DspTensor *t = tensor(rank, x);
   const DspOp *op = step->op;
-  g_auto(Point) point = {.p = {.kind = op->kind,
-                               .rms = op->rms,
-                               .in = op->in / t->split,
-                               .out = op->out / t->split,
-                               .x = dsp_rank_get(rank, x)}};
+  g_auto(Point) point = {.p = point_of(rank, op, x)};
   DspPoint *p = &point.p;
   if (p->x && step->inputs[2] >= 0)
     p->vectors = dsp_rank_get(rank, step->inputs[2]);
   if (rank->error)
     return;
-  if (t->split > 1 && (op->kind == DSP_OP_NORM || op->across_heads)) {
-    dsp_rank_fail(rank, "'%s' needs columns that other ranks hold", op->name);
-    return;
-  }
   prepare[op->kind](rank, step, x, &point);
   if (dy >= 0)
     p->dy = dsp_rank_gradient(rank, dy);
@@ -184,6 +215,28 @@ static void on_stream(DspRank *rank, const DspStep *step, int x, int y,
     p->dvectors =
         dsp_rank_put(rank, step->also[1], p->vectors->rows, p->vectors->width);
   run_point(rank, p);
+}
+
+/* Numbers that a rank adds up over its own columns of both streams. */
+void dsp_step_sums(DspRank *rank, const DspStep *step) {
+  DspDevice *device = rank->run->device;
+  const DspOp *op = step->op;
+  DspArray *sums =
+      dsp_buffer_new(device, (gsize)tensor(rank, step->output)->bytes);
+  float *to = (float *)(void *)sums->bytes;
+  dsp_rank_set(rank, step->output, sums);
+  if (!device->kernels->sums || !op->rms)
+    dsp_rank_fail(rank, "'%s' needs columns that other ranks hold", op->name);
+  for (int i = 0; i < 2 && step->inputs[i] >= 0 && !rank->error; i++) {
+    int x = step->inputs[i], dy = step->inputs[3 + i];
+    g_auto(Point) point = {.p = point_of(rank, op, x)};
+    if (rank->error)
+      return;
+    prepare[op->kind](rank, step, x, &point);
+    point.p.dy = dy < 0 ? NULL : dsp_rank_gradient(rank, dy);
+    device->kernels->sums(device, &point.p, to);
+    to += point.p.x->rows * point.p.n_sums;
+  }
 }
 
 /* --- residual sums ---------------------------------------------------------

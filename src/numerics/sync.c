@@ -43,10 +43,11 @@ static void append_all(const DspOp *op, int64_t first, List *list) {
     list->at[list->n++] = first + i;
 }
 
-/* Ranks of a tensor group use the same scales of q and k for other heads. */
+/* Ranks of a tensor group use the same scales of q and k for other heads, or
+ * their own part of the scales. */
 static gboolean is_of_heads(const DspRank *rank, const DspOp *op) {
   const DspStep *step = g_hash_table_lookup(rank->run->products, op);
-  return op->kind == DSP_OP_QK_NORM && step &&
+  return (op->kind == DSP_OP_QK_NORM || op->kind == DSP_OP_NORM) && step &&
          tensor(rank, step->inputs[0])->split > 1;
 }
 

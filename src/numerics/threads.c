@@ -71,16 +71,18 @@ static void take(const Group *g, guint8 *to, int64_t from, const guint8 *bytes,
 
 /* The sum over members of the `n` bytes at `offset` of their buffers. */
 static void sum(const Group *g, guint8 *to, gsize offset, gsize n) {
-  gsize size = (gsize)dsp_dtype_bytes(g->t->dtype);
+  DspDtype dtype =
+      member(g, g->g.me)->exchange.fp32 ? DSP_DTYPE_FP32 : g->t->dtype;
+  gsize size = (gsize)dsp_dtype_bytes(dtype);
   g_autofree guint8 *part = g_malloc(n);
   g_autofree float *sums = g_new0(float, n / size);
   for (int64_t i = 0; i < g->g.members; i++) {
     take(g, part, i, member(g, i)->send + offset, n);
     for (gsize j = 0; j < n / size; j++)
-      sums[j] += dsp_fetch(part + j * size, g->t->dtype);
+      sums[j] += dsp_fetch(part + j * size, dtype);
   }
   for (gsize j = 0; j < n / size; j++)
-    dsp_store(to + j * size, sums[j], g->t->dtype);
+    dsp_store(to + j * size, sums[j], dtype);
 }
 
 static void all_to_all(const Group *g, guint8 *receive, gsize n) {

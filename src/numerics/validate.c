@@ -348,21 +348,36 @@ static DspSchedule *schedule_of(const DspValidator *validator,
   return dsp_schedule_new(&job, plan, error);
 }
 
-/* A mean over columns that ranks divide is the sum of parts that the schedule
- * does not exchange. */
-static gboolean means_are_whole(const DspSchedule *schedule, GError **error) {
+/* Why a norm over columns that ranks divide cannot be computed, or NULL: they
+ * are summed in parts by the processor alone, and only of an RMS norm. */
+static const char *lacks_sums(const DspSchedule *schedule, const DspStep *step,
+                              gboolean sums) {
+  if (step->role == DSP_ROLE_SUMS && !step->op->rms)
+    return "which cannot be computed of a layer norm yet";
+  if (step->role == DSP_ROLE_SUMS && !sums)
+    return "which cannot be computed on GPUs yet";
+  if (step->op && step->op->kind == DSP_OP_NORM && !step->op->affine &&
+      step->kind == DSP_STEP_MEMORY && step->inputs[0] >= 0 &&
+      dsp_tensor_of(schedule, step->inputs[0])->split > 1)
+    return "which the schedule does not exchange";
+  return NULL;
+}
+
+static gboolean can_sum(const DspValidator *validator,
+                        const DspSchedule *schedule, GError **error) {
+  const DspMachine *machine = validator->options.machine;
+  gboolean sums = machine ? machine->device->kernels->sums != NULL
+                          : !validator->options.on_gpus;
   for (guint i = 0; i < schedule->segments->len; i++) {
     const DspSegment *segment = schedule->segments->pdata[i];
     const DspStep *steps = dsp_segment_steps(segment);
     for (guint j = 0; j < segment->steps->len; j++) {
-      const DspOp *op = steps[j].op;
-      if (op && (op->kind == DSP_OP_NORM || op->across_heads) &&
-          steps[j].kind == DSP_STEP_MEMORY && steps[j].inputs[0] >= 0 &&
-          dsp_tensor_of(schedule, steps[j].inputs[0])->split > 1)
+      const char *reason = lacks_sums(schedule, &steps[j], sums);
+      if (reason)
         return dsp_refuse(error,
-                          "'%s' takes the mean over heads that other ranks "
-                          "hold, which the schedule does not exchange",
-                          op->name);
+                          "'%s' takes the mean over columns that other ranks "
+                          "hold, %s",
+                          steps[j].op->name, reason);
     }
   }
   return TRUE;
@@ -374,7 +389,7 @@ gboolean dsp_validator_can(const DspValidator *validator, const DspPlan *plan,
     return FALSE;
   g_autoptr(DspSchedule) schedule = schedule_of(validator, plan, error);
   DspFault fault = validator->options.fault;
-  return schedule && means_are_whole(schedule, error) &&
+  return schedule && can_sum(validator, schedule, error) &&
          (dsp_fault_applies(fault, schedule) ||
           dsp_refuse(error, "has no place for '%s'", dsp_fault_names[fault]));
 }

@@ -34,6 +34,8 @@ typedef struct {
   /* Ranks are processes, of which this is one (numerics/machine.h), which has
    * to run every plan as the others do. NULL: threads of this process. */
   const struct DspMachine *machine;
+  /* Plans will run on GPUs, though not by this validator. */
+  gboolean on_gpus;
 } DspValidateOptions;
 
 /* Errors are relative, of the whole output and of all gradients together (in

@@ -235,6 +235,7 @@ static void take_vectors(DspBuilder *builder, DspCall *call) {
 DspCall dsp_apply(DspBuilder *builder, DspCall call) {
   call.stage = builder->stage_index;
   call.side = -1;
+  call.sums = -1;
   take_vectors(builder, &call);
   call.primitive->forward(builder, &call);
   if (builder->tape)

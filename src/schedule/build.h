@@ -24,6 +24,7 @@ typedef struct {
   int64_t width; /* logical width of what moves */
   DspAxisName axis;
   guint variant;
+  int sums; /* of a norm whose columns ranks divide, or -1 */
 } DspCall;
 
 struct DspPrimitive {
@@ -139,7 +140,7 @@ extern const DspPrimitive dsp_contract;      /* triangle and outer product */
 extern const DspPrimitive dsp_loss;
 
 /* Exchanges (exchange.c). `to` is the layout after it. */
-extern const DspPrimitive dsp_switch;         /* Shard(i) to Shard(j) */
+extern const DspPrimitive dsp_switch; /* Shard(i) to Shard(j) */
 /* The same in two parts, between which other work is done: pack and exchange
  * from x to the buffer `side`, then from it (`more`) into y. Both are given x
  * and y, which the first makes where it is -1; of the two only one is sliced,

@@ -58,7 +58,19 @@ DspAxisName dsp_weights_axis(const DspPlan *plan, DspWeights weights) {
   }
 }
 
-/* Scales of q and k, which ranks that divide heads share. */
+/* Whether ranks that divide the stage use their own part of the scales, or the
+ * same scales for other heads: between a product that divides the columns and
+ * one that divides the rows. */
+static gboolean is_of_parts(const DspStage *stage, const DspOp *op) {
+  if (op->kind != DSP_OP_NORM)
+    return op->kind == DSP_OP_QK_NORM;
+  for (const DspOp *before = op; before-- > stage->ops;)
+    if (before->stream == op->stream && before->tp != DSP_TP_NONE)
+      return before->tp == DSP_TP_COLUMN;
+  return FALSE;
+}
+
+/* Scales that ranks which divide heads share. */
 static int64_t head_parameters(const DspBuilder *builder,
                                const DspBlock *block) {
   int64_t n = 0;
@@ -66,7 +78,7 @@ static int64_t head_parameters(const DspBuilder *builder,
     const DspStage *stage = &block->stages[i];
     gboolean divided = dsp_stage_split(builder, stage) > 1;
     for (guint j = 0; divided && j < stage->n_ops; j++)
-      if (stage->ops[j].kind == DSP_OP_QK_NORM)
+      if (is_of_parts(stage, &stage->ops[j]))
         n += stage->ops[j].parameters;
   }
   return n;

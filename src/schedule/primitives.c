@@ -256,6 +256,83 @@ static double touched_bytes(const DspBuilder *builder, const DspCall *c) {
   return bytes * (double)c->op->in / (double)x->width;
 }
 
+/* --- norms over columns that ranks divide
+ * ------------------------------------ */
+
+gboolean dsp_norm_of_parts(const DspOp *op, int64_t split) {
+  return split > 1 &&
+         (op->across_heads || (op->kind == DSP_OP_NORM && op->affine));
+}
+
+int64_t dsp_norm_sums(const DspOp *op) {
+  return (op->kind == DSP_OP_QK_NORM ? 2 : 1) * (op->rms ? 1 : 2);
+}
+
+static gboolean is_of_parts(const DspBuilder *builder, const DspCall *c) {
+  return dsp_norm_of_parts(c->op, dsp_tensor(builder, c->x)->split);
+}
+
+/* A kernel that does nothing but the norm's reductions, which then is a step of
+ * its own. */
+static gboolean is_reduction(const Kernels *kernels, int i) {
+  return i > 0 && kernels[i].memory == NORM;
+}
+
+static DspMemoryPart reductions(const DspBuilder *builder, const DspCall *c,
+                                DspDirection direction, double bytes) {
+  const Pointwise *p = pointwise_of(c->op);
+  gboolean forward = direction == DSP_FORWARD;
+  const Kernels *kernels = forward ? p->eager : p->eager_backward;
+  Kernels k = {NORM, forward ? 1 : 2, 1};
+  for (int i = 0; !is_fused(builder) && i < DSP_MEMORY_PARTS; i++)
+    if (is_reduction(kernels, i))
+      k = kernels[i];
+  return (DspMemoryPart){k.memory, k.kernels,
+                         MAX((int64_t)(k.moves * bytes), k.kernels)};
+}
+
+/* The sums are in fp32, as in tensor-parallel RMS norms of inference servers;
+ * the last rank's part of them is filled up. */
+static int sums_tensor(DspBuilder *builder, const DspCall *c) {
+  const DspTensor x = *dsp_tensor(builder, c->x);
+  int64_t tokens = dsp_local_tokens(builder, x.stream, x.layout);
+  if (c->more >= 0) {
+    const DspTensor *joint = dsp_tensor(builder, c->more);
+    tokens += dsp_local_tokens(builder, joint->stream, joint->layout);
+  }
+  int64_t numbers = tokens * dsp_norm_sums(c->op);
+  int sums = dsp_tensor_new(builder, DSP_TENSOR_BUFFER, x.stream, x.layout,
+                            dsp_norm_sums(c->op), 1);
+  dsp_tensor(builder, sums)->bytes = dsp_divide_up(numbers, x.split) * x.split *
+                                     dsp_dtype_bytes(DSP_DTYPE_FP32);
+  return sums;
+}
+
+/* Every rank sums over its own columns, forward their squares, backward the
+ * products with their gradients, and all add them up. */
+static int emit_sums(DspBuilder *builder, const DspCall *c,
+                     DspDirection direction, double bytes) {
+  const DspMemoryPart parts[DSP_MEMORY_PARTS] = {
+      reductions(builder, c, direction, bytes)};
+  int sums = sums_tensor(builder, c);
+  DspStep step = dsp_step(builder, DSP_STEP_MEMORY, DSP_ROLE_SUMS, c->op);
+  step.inputs[0] = c->x;
+  step.inputs[1] = c->more;
+  if (direction == DSP_BACKWARD) {
+    step.inputs[3] = dsp_gradient(builder, c->y);
+    step.inputs[4] = gradient_of(builder, c->side);
+    step.inputs[5] = c->sums;
+  }
+  step.output = sums;
+  dsp_step_kernels(builder, &step, parts);
+  dsp_emit(builder, step);
+  dsp_emit_collective(builder, c->op, DSP_ALL_REDUCE,
+                      dsp_split_axis(builder->plan), sums, sums,
+                      dsp_tensor(builder, sums)->bytes, 1);
+  dsp_last_step(builder)->exchange.fp32 = TRUE;
+  return sums;
+}
+
 /* A step of the operation's kernels on `bytes` of input. */
 static DspStep pointwise_step(const DspBuilder *builder, DspDirection direction,
                               const DspCall *c, double bytes) {
@@ -269,9 +346,10 @@ static DspStep pointwise_step(const DspBuilder *builder, DspDirection direction,
   }
   DspMemoryPart parts[DSP_MEMORY_PARTS] = {{ELEMENT, 0, 0}};
   for (int i = 0; i < n; i++)
-    parts[i] = (DspMemoryPart){
-        kernels[i].memory, kernels[i].kernels,
-        MAX((int64_t)(kernels[i].moves * bytes), kernels[i].kernels)};
+    if (!is_of_parts(builder, c) || !is_reduction(kernels, i))
+      parts[i] = (DspMemoryPart){
+          kernels[i].memory, kernels[i].kernels,
+          MAX((int64_t)(kernels[i].moves * bytes), kernels[i].kernels)};
   DspStep step =
       dsp_step(builder, DSP_STEP_MEMORY,
                forward ? DSP_ROLE_COMPUTE : DSP_ROLE_INPUT_GRAD, c->op);
@@ -307,9 +385,12 @@ int dsp_output_of(DspBuilder *builder, const DspOp *op, int x) {
 static void pointwise_forward(DspBuilder *builder, DspCall *c) {
   c->y = dsp_output_of(builder, c->op, c->x);
   c->side = c->more >= 0 ? dsp_output_of(builder, c->op, c->more) : -1;
-  DspStep step =
-      pointwise_step(builder, DSP_FORWARD, c, touched_bytes(builder, c));
+  double bytes = touched_bytes(builder, c);
+  if (is_of_parts(builder, c))
+    c->sums = dsp_save(builder, emit_sums(builder, c, DSP_FORWARD, bytes));
+  DspStep step = pointwise_step(builder, DSP_FORWARD, c, bytes);
   dsp_save(builder, c->vectors);
+  step.inputs[5] = c->sums;
   step.output = c->y;
   step.also[0] = c->side;
   dsp_emit(builder, step);
@@ -318,10 +399,14 @@ static void pointwise_forward(DspBuilder *builder, DspCall *c) {
 static void pointwise_backward(DspBuilder *builder, const DspCall *c) {
   if (!dsp_gradient_wanted(builder, c->x) && c->op->parameters == 0)
     return;
-  DspStep step =
-      pointwise_step(builder, DSP_BACKWARD, c, touched_bytes(builder, c));
+  double bytes = touched_bytes(builder, c);
+  int sums =
+      is_of_parts(builder, c) ? emit_sums(builder, c, DSP_BACKWARD, bytes) : -1;
+  DspStep step = pointwise_step(builder, DSP_BACKWARD, c, bytes);
   step.inputs[3] = dsp_gradient(builder, c->y);
   step.inputs[4] = gradient_of(builder, c->side);
+  step.inputs[5] = c->sums;
+  step.inputs[6] = sums;
   step.output = gradient_if_wanted(builder, c->x);
   step.also[0] = gradient_if_wanted(builder, c->more);
   step.also[1] = gradient_of(builder, c->vectors);

@@ -8,9 +8,10 @@
 const char *const dsp_pass_names[] = {"forward", "recompute", "backward",
                                       "update", NULL};
 const char *const dsp_role_names[] = {
-    "compute",  "input gradient", "weight gradient", "pack",      "unpack",
-    "exchange", "merge",          "gradient sync",   "optimizer", "loss",
-    NULL};
+    "compute", "input gradient", "weight gradient",
+    "pack",    "unpack",         "exchange",
+    "merge",   "gradient sync",  "optimizer",
+    "loss",    "sums",           NULL};
 const char *const dsp_stream_names[] = {"compute", "comm", "sync", NULL};
 
 /* --- what a stage is ---------------------------------------------------------

@@ -94,6 +94,7 @@ typedef enum {
   DSP_ROLE_GRADIENT_SYNC, /* a collective on weights or their gradients */
   DSP_ROLE_OPTIMIZER,
   DSP_ROLE_LOSS,
+  DSP_ROLE_SUMS, /* over a rank's part of the columns of a norm */
   DSP_N_ROLES,
 } DspRole;
 extern const char *const dsp_role_names[];
@@ -126,6 +127,7 @@ typedef struct {
   DspAxisName axis;
   int64_t bytes; /* of one rank as nccl-tests counts size, padding included */
   int64_t calls; /* pieces of a list call: send/recv pairs issued by the CPU */
+  gboolean fp32; /* the numbers are, whatever the job's type */
 } DspExchange;
 
 /* Pieces of q, k and v; those of an attention's output count as q. */
@@ -145,8 +147,8 @@ typedef enum {
   DSP_WEIGHTS_NONE,
   DSP_WEIGHTS_REPLICATED, /* those that every rank of a tensor group holds */
   DSP_WEIGHTS_DIVIDED,    /* those that it holds a part of */
-  DSP_WEIGHTS_OF_HEADS,   /* replicated ones that it uses for its own heads, and
-                             so has a part of the gradient of */
+  DSP_WEIGHTS_OF_HEADS,   /* replicated ones that it uses for its own heads or
+                             columns, and so has a part of the gradient of */
 } DspWeights;
 
 #define DSP_MAX_INPUTS 7
@@ -161,6 +163,9 @@ typedef enum {
  *     weight grad    x, joint, dy, joint dy; of the bias: dy, joint dy
  *   pointwise        x, joint, vectors -> y, joint y
  *     input grad     x, joint, vectors, dy, joint dy -> dx, joint dx, dvectors
+ *     norm of parts  sums of squares in inputs[5], of gradients in inputs[6]
+ *   sums             x, joint -> sums
+ *     input grad     x, joint, -, dy, joint dy, sums -> sums
  *   (none)           dx, gradient of a branch -> dx: their sum
  *   residual         x, branch, vectors -> y
  *     input grad     dy, branch, vectors -> dbranch, -, dvectors
@@ -234,6 +239,14 @@ DspSchedule *dsp_schedule_new(const DspJob *job, const DspPlan *plan,
                               GError **error);
 void dsp_schedule_free(DspSchedule *schedule);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DspSchedule, dsp_schedule_free)
+
+/* Whether the mean of a norm is over columns that `split` ranks divide: they
+ * add up what each has summed. A norm without scales that divided columns go
+ * through stands for those of single heads, which need no other rank's. */
+gboolean dsp_norm_of_parts(const DspOp *op, int64_t split);
+/* Numbers of each token that they add up: a mean square, or a sum and a mean
+ * square, of q and of k or of all columns. */
+int64_t dsp_norm_sums(const DspOp *op);
 
 /* The ranks that hold the same weights of a kind. */
 DspAxisName dsp_weights_axis(const DspPlan *plan, DspWeights weights);
