@@ -180,6 +180,8 @@ static void within_physics(const DspJob *job, const DspPrediction *p,
             "%s: parts exceed the step", p->plan.method->name);
   DSP_CHECK_NEAR(s->compute_time + s->exposed_comm_time + s->launch_idle_time,
                  s->step_time, 1e-9);
+  DSP_CHECK(s->exposed_comm_time <= s->comm_time * (1 + 1e-12),
+            "%g s exposed of %g s", s->exposed_comm_time, s->comm_time);
   exposed_by_what_is_sent(p);
   DSP_CHECK(p->mfu > 0 && p->mfu < 1, "%s: MFU %g", p->plan.method->name,
             p->mfu);

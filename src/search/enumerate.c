@@ -11,14 +11,14 @@ static int64_t fixed_or(int64_t degree, int64_t otherwise) {
   return degree ? degree : otherwise;
 }
 
-static gboolean carries(const DspMethod *method, int axis) {
+static gboolean carries(const DspMethod *method, guint axis) {
   return method->axes & (1u << axis);
 }
 
 /* The degree that a method of this plan carries: the product of its axes. */
 static int64_t method_degree(const DspPlan *plan) {
   int64_t degree = 1;
-  for (int i = 0; i < DSP_N_AXES; i++)
+  for (guint i = 0; i < DSP_N_AXES; i++)
     if (carries(plan->method, i))
       degree *= plan->degree[i];
   return degree;
@@ -34,7 +34,7 @@ static void add_plan(Enumeration *e, DspPlan plan, int64_t rest) {
 
 /* Every value of the axes that carry the method, from `axis` on; `rest`: ranks
  * not yet given out. */
-static void vary(Enumeration *e, DspPlan plan, int axis, int64_t rest) {
+static void vary(Enumeration *e, DspPlan plan, guint axis, int64_t rest) {
   while (axis < DSP_N_AXES && !carries(plan.method, axis))
     axis++;
   if (axis == DSP_N_AXES) {

@@ -37,6 +37,7 @@ typedef struct {
 /* What is summed up of a rank, in seconds. */
 typedef struct {
   double compute, contention, comm, exposed, launch_idle;
+  double comm_before_idle; /* comm when the compute stream last ended */
   double exposed_by[DSP_N_COLLECTIVES];
 } Sums;
 
@@ -213,12 +214,16 @@ static void expose(Rank *rank, double time) {
   rank->sums.exposed_by[rank->ended] += time;
 }
 
-/* What kept the compute stream idle since it was free: first a wait for another
- * stream, whose last collective is what it waited for, then the CPU. */
-static void account_idle(Rank *rank, const Stream *stream, double now) {
-  double ready = stream->blocked ? now : stream->free;
-  expose(rank, MAX(ready - stream->free, 0));
-  rank->sums.launch_idle += stream->start - MAX(ready, stream->free);
+/* What kept the compute stream idle until `start`, of which it waited for
+ * another stream until `ready`: that one's collectives, the last of which is
+ * told; the CPU otherwise, also where it was late with a collective. */
+static void account_idle(Rank *rank, const Stream *stream, double ready,
+                         double start) {
+  const double waited = MAX(ready - stream->free, 0);
+  const double exposed =
+      MIN(waited, rank->sums.comm - rank->sums.comm_before_idle);
+  expose(rank, exposed);
+  rank->sums.launch_idle += start - stream->free - exposed;
 }
 
 static const DspPrice *find_price(const Sim *sim, guint exchange, int group) {
@@ -333,7 +338,8 @@ static void advance(Sim *sim, guint r, DspStreamKind kind, double now) {
   }
   stream->start = MAX(now, entry->issued);
   if (kind == DSP_STREAM_COMPUTE)
-    account_idle(rank, stream, now);
+    account_idle(rank, stream, stream->blocked ? now : stream->free,
+                 stream->start);
   stream->blocked = FALSE;
   if (entry->instruction->exchange < 0) {
     start_kernel(sim, r, kind);
@@ -373,8 +379,10 @@ static void end(Sim *sim, guint r, DspStreamKind kind, double begin,
   double *busy =
       kind == DSP_STREAM_COMPUTE ? &rank->sums.compute : &rank->sums.comm;
   *busy += now - stream->start;
-  if (kind == DSP_STREAM_COMPUTE)
+  if (kind == DSP_STREAM_COMPUTE) {
+    rank->sums.comm_before_idle = rank->sums.comm;
     work_off(rank, stream, now);
+  }
   if (entry->instruction->exchange >= 0)
     rank->ended = entry->instruction->step->exchange.collective;
   tell_step(sim, r, stream, begin, now);
@@ -750,8 +758,8 @@ static void sum_up(const Sim *sim, DspSimResult *result) {
     if (ends_later(&sim->ranks[i], slowest))
       slowest = &sim->ranks[i];
   result->step_time = end_of(slowest);
-  expose(slowest,
-         result->step_time - slowest->streams[DSP_STREAM_COMPUTE].free);
+  account_idle(slowest, &slowest->streams[DSP_STREAM_COMPUTE],
+               result->step_time, result->step_time);
   result->compute_time = slowest->sums.compute;
   result->contention_time = slowest->sums.contention;
   result->comm_time = slowest->sums.comm;
