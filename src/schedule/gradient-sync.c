@@ -60,12 +60,14 @@ DspAxisName dsp_weights_axis(const DspPlan *plan, DspWeights weights) {
 
 /* Whether ranks that divide the stage use their own part of the scales, or the
  * same scales for other heads: between a product that divides the columns and
- * one that divides the rows. */
+ * one that divides the rows, or a contraction, which gives all columns. */
 static gboolean is_of_parts(const DspStage *stage, const DspOp *op) {
   if (op->kind != DSP_OP_NORM)
     return op->kind == DSP_OP_QK_NORM;
   for (const DspOp *before = op; before-- > stage->ops;)
-    if (before->stream == op->stream && before->tp != DSP_TP_NONE)
+    if (before->stream == op->stream &&
+        (before->tp != DSP_TP_NONE || before->kind == DSP_OP_TRIANGLE ||
+         before->kind == DSP_OP_OUTER_PRODUCT))
       return before->tp == DSP_TP_COLUMN;
   return FALSE;
 }
