@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What may come next on a command line, as dspsim says and as the scripts of
 # bash, zsh and fish (those that are installed) pass it on.
-# shellcheck disable=SC1091,SC2154,SC2016 # tests/cli.sh; programs in quotes
+# shellcheck disable=SC1091,SC2154,SC2016,SC2317 # tests/cli.sh; programs in
+# quotes; functions by name
 . "$DSP_TEST_SOURCE/tests/cli.sh"
 scripts=$DSP_TEST_SOURCE/src/completions
 

@@ -123,8 +123,9 @@ static const DspField launch_fields[] = {
           "CPU time of one kernel, forward"),
     FIELD("eager_backward", TIME, launch.eager_backward, 0,
           "CPU time of one kernel, backward"),
-    FIELD("operation", TIME, launch.operation, DSP_FIELD_ZERO,
-          "CPU time of one operation of the model besides its kernels, forward"),
+    FIELD(
+        "operation", TIME, launch.operation, DSP_FIELD_ZERO,
+        "CPU time of one operation of the model besides its kernels, forward"),
     FIELD("compiled", TIME, launch.compiled, 0,
           "CPU time of one kernel of compiled code"),
     FIELD("graph", TIME, launch.graph, 0, "gap between kernels of a graph"),

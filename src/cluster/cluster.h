@@ -74,7 +74,7 @@ typedef struct {
   double eager_forward, eager_backward; /* s the CPU needs for one kernel */
   double operation;       /* s more for an operation forward: its Python */
   double compiled, graph; /* s a kernel, compiled or in a graph */
-  double collective;                    /* s to issue one collective call */
+  double collective;      /* s to issue one collective call */
 } DspLaunchCosts;
 
 typedef struct {
@@ -152,9 +152,9 @@ extern const char *const dsp_path_names[];
  * the other. */
 guint dsp_cluster_share(const DspCluster *cluster, guint gpus);
 
-/* `gpus` > 0 GPUs, as dsp_cluster_share deals them out; fails with DSP_ERROR_INFEASIBLE
- * and the most that the cluster has if there are not so many. The cluster must
- * outlive the topology. Free with dsp_topology_free. */
+/* `gpus` > 0 GPUs, as dsp_cluster_share deals them out; fails with
+ * DSP_ERROR_INFEASIBLE and the most that the cluster has if there are not so
+ * many. The cluster must outlive the topology. Free with dsp_topology_free. */
 DspTopology *dsp_topology_new(const DspCluster *cluster, guint gpus,
                               GError **error);
 

@@ -11,10 +11,8 @@
 enum { DONE = 0, BUG = 70 };
 
 static const int exit_statuses[] = {
-    [DSP_ERROR_INFEASIBLE] = 1,
-    [DSP_ERROR_USAGE] = 2,
-    [DSP_ERROR_INPUT] = 3,
-    [DSP_ERROR_EXTERNAL] = 4,
+    [DSP_ERROR_INFEASIBLE] = 1,    [DSP_ERROR_USAGE] = 2,
+    [DSP_ERROR_INPUT] = 3,         [DSP_ERROR_EXTERNAL] = 4,
     [DSP_ERROR_INTERRUPTED] = 130,
 };
 

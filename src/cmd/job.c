@@ -58,8 +58,8 @@ static void tell_price(const DspOption *option, gconstpointer member,
   const DspGpuHour *price = member;
   (void)option;
   if (price->currency)
-    g_ptr_array_add(
-        texts, g_strdup_printf("%.17g%s", price->amount, price->currency));
+    g_ptr_array_add(texts,
+                    g_strdup_printf("%.17g%s", price->amount, price->currency));
 }
 
 static const DspOptionType option_price = {FALSE, parse_price, clear_price,
@@ -409,8 +409,8 @@ static gboolean fill_space(DspTask *task, const DspJobOptions *o,
 
 /* --- the task ------------------------------------------------------------ */
 
-static gboolean fill_run(DspTask *task, DspStock *stock,
-                         const DspJobOptions *o, GError **error) {
+static gboolean fill_run(DspTask *task, DspStock *stock, const DspJobOptions *o,
+                         GError **error) {
   task->nccl = (DspNcclOptions){
       o->algorithm < 0 ? NULL : dsp_forced_algorithm_names[o->algorithm],
       o->protocol, o->channels};
