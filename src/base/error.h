@@ -4,6 +4,7 @@
 #define DSP_BASE_ERROR_H
 
 #include <glib.h>
+#include <stdarg.h>
 
 #define DSP_ERROR (dsp_error_quark())
 
@@ -17,5 +18,11 @@ typedef enum {
 } DspError;
 
 GQuark dsp_error_quark(void);
+
+/* Sets DSP_ERROR_INPUT "file:line:column: message", the form of all errors of
+ * files; returns FALSE. */
+gboolean dsp_error_at(GError **error, const char *file, guint line,
+                      guint column, const char *format, va_list arguments)
+    G_GNUC_PRINTF(5, 0);
 
 #endif

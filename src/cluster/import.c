@@ -31,10 +31,8 @@ gboolean dsp_machine_fail(const DspMachine *machine, DspMark at, GError **error,
                           const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  g_autofree char *message = g_strdup_vprintf(format, arguments);
+  dsp_error_at(error, machine->file, at.line, at.column, format, arguments);
   va_end(arguments);
-  g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT, "%s:%u:%u: %s", machine->file,
-              at.line, at.column, message);
   return FALSE;
 }
 

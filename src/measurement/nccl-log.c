@@ -11,10 +11,8 @@ gboolean dsp_log_fail(const DspLog *log, DspLogMark at, GError **error,
                       const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  g_autofree char *message = g_strdup_vprintf(format, arguments);
+  dsp_error_at(error, log->file, at.line, at.column, format, arguments);
   va_end(arguments);
-  g_set_error(error, DSP_ERROR, DSP_ERROR_INPUT, "%s:%u:%u: %s", log->file,
-              at.line, at.column, message);
   return FALSE;
 }
 
